@@ -1,0 +1,1 @@
+"""The HTTP front: turns requests into AnsibleTasks and AnsibleTasks into answers."""

@@ -1,0 +1,3 @@
+module octans.io/cluster/pause
+
+go 1.21

@@ -1,0 +1,1 @@
+"""The program inside a task's pod: runs Ansible and writes frames."""

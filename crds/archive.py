@@ -1,0 +1,141 @@
+"""The log of a task beyond its pod: gzip chunks of frames in ConfigMaps that the task owns.
+
+One chunk holds frames `first`..`last` of one slice, as the lines the runner wrote. The controller
+appends, the API reads; deleting the task deletes its archive.
+"""
+
+import base64
+import gzip
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from crds import errors, frames, names
+from crds.client import CONFIG_MAPS, Client, Object
+from crds.model import AnsibleTask
+
+NAME: Final = "configmaps"
+"""What `status.log.archive` says of this adapter."""
+LIMIT: Final = 1024 * 1024
+"""Compressed bytes kept of a task."""
+_KEY: Final = "frames.gz"
+_FIRST: Final = "octans.io/first-sequence"
+_LAST: Final = "octans.io/last-sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Frames `first`..`last` of slice `index` of the task with uid `task_uid`."""
+
+    task_uid: str
+    index: int
+    first: int
+    last: int
+    data: bytes
+    """gzip of the lines, each with its line feed."""
+
+    @property
+    def size(self) -> int:
+        """Compressed bytes."""
+        return len(self.data)
+
+    def lines(self) -> list[bytes]:
+        """The frames' lines; none where the data is damaged."""
+        try:
+            return gzip.decompress(self.data).splitlines()
+        except (OSError, EOFError, zlib.error):
+            return []
+
+
+def pack(task_uid: str, index: int, first: int, lines: list[bytes]) -> Chunk:
+    """A chunk of lines whose first frame has number `first`."""
+    data = gzip.compress(b"".join(line + b"\n" for line in lines), compresslevel=6, mtime=0)
+    return Chunk(task_uid, index, first, first + len(lines) - 1, data)
+
+
+def records(chunks: Iterable[Chunk]) -> dict[int, list[frames.Record]]:
+    """Slice index to its records, in order, each sequence number once."""
+    found: dict[int, list[frames.Record]] = {}
+    for index, lines in _lines_by_slice(chunks).items():
+        parsed = (frames.parse(line) for line in lines)
+        found[index] = list(frames.records(frame for frame in parsed if frame is not None))
+    return found
+
+
+def _lines_by_slice(chunks: Iterable[Chunk]) -> dict[int, list[bytes]]:
+    slices: dict[int, list[bytes]] = {}
+    reached: dict[int, int] = {}
+    for chunk in sorted(chunks, key=lambda chunk: (chunk.index, chunk.first)):
+        # A chunk written twice around a crash overlaps with what is there already.
+        skip = max(0, reached.get(chunk.index, 0) - chunk.first + 1)
+        slices.setdefault(chunk.index, []).extend(chunk.lines()[skip:])
+        reached[chunk.index] = max(reached.get(chunk.index, 0), chunk.last)
+    return slices
+
+
+class ConfigMapArchive:
+    """The archive in ConfigMaps of one namespace; raises errors.ClusterError only."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    async def append(self, task: AnsibleTask, chunk: Chunk) -> None:
+        """Keep a chunk; writing the same one again changes nothing."""
+        meta = task.metadata
+        kept = (names.LABEL_TASK_ID, names.LABEL_CORRELATION, names.LABEL_SOURCE)
+        labels = {label: meta.labels[label] for label in kept if label in meta.labels}
+        labels[names.LABEL_TASK_UID] = meta.uid
+        labels[names.LABEL_SLICE] = str(chunk.index)
+        body: Object = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "immutable": True,
+            "metadata": {
+                "name": names.archive_chunk(meta.name, chunk.index, chunk.first),
+                "labels": labels,
+                "annotations": {_FIRST: str(chunk.first), _LAST: str(chunk.last)},
+                "ownerReferences": [owner_of(task)],
+            },
+            "binaryData": {_KEY: base64.b64encode(chunk.data).decode()},
+        }
+        try:
+            await self._client.create(CONFIG_MAPS, self._namespace, body)
+        except errors.AlreadyExists:
+            return
+
+    async def read(self, task: AnsibleTask) -> list[Chunk]:
+        """All chunks of one task."""
+        return await self.find(f"{names.LABEL_TASK_UID}={task.metadata.uid}")
+
+    async def find(self, labels: str) -> list[Chunk]:
+        """The chunks that a label selector fits: one list call for many tasks."""
+        page = await self._client.list(CONFIG_MAPS, self._namespace, labels=labels)
+        return [chunk for item in page.items if (chunk := _chunk(item)) is not None]
+
+
+def owner_of(task: AnsibleTask) -> dict[str, Any]:
+    """Owner reference that makes an object go with its task."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": task.metadata.name,
+        "uid": task.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _chunk(item: dict[str, Any]) -> Chunk | None:
+    try:
+        head = item["metadata"]
+        return Chunk(
+            task_uid=head["labels"][names.LABEL_TASK_UID],
+            index=int(head["labels"][names.LABEL_SLICE]),
+            first=int(head["annotations"][_FIRST]),
+            last=int(head["annotations"][_LAST]),
+            data=base64.b64decode(item["binaryData"][_KEY]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,251 @@
+"""A thin client over `kubernetes.aio`: objects as JSON data in and out, errors as ours.
+
+Credentials, TLS and connections are the library's; its generated classes are left out because
+building them from every answer costs more than the call.
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from crds import errors, names
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON data."""
+
+CALL_TIMEOUT: Final = 15.0
+"""Seconds that one call may take in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Where objects of a kind are served."""
+
+    prefix: str
+    plural: str
+
+
+TASKS: Final = Kind(f"/apis/{names.GROUP}/{names.VERSION}", names.PLURAL)
+JOBS: Final = Kind("/apis/batch/v1", "jobs")
+PODS: Final = Kind("/api/v1", "pods")
+SECRETS: Final = Kind("/api/v1", "secrets")
+CONFIG_MAPS: Final = Kind("/api/v1", "configmaps")
+EVENTS: Final = Kind("/api/v1", "events")
+LEASES: Final = Kind("/apis/coordination.k8s.io/v1", "leases")
+
+
+class Page(NamedTuple):
+    """One page of a list."""
+
+    items: list[Object]
+    resource_version: str
+    more: str
+    """Token for the next page; empty at the end."""
+
+
+class Client:
+    """Calls to one Kubernetes API; raises errors.ClusterError only."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    async def connect(cls, *, connections: int = 100) -> "Client":
+        """With the pod's service account, else with KUBECONFIG's current context."""
+        configuration = Configuration()
+        try:
+            kube_config.load_incluster_config(client_configuration=configuration)
+        except kube_config.ConfigException:
+            await kube_config.load_kube_config(client_configuration=configuration)
+        configuration.connection_pool_maxsize = connections
+        configuration.retries = False
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str, *, cached: bool = False) -> Object:
+        """One object; `cached` reads the API server's memory, which may be a moment old."""
+        query = {"resourceVersion": "0"} if cached else {}
+        return await self._json("GET", _path(kind, namespace, name), query)
+
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        cached: bool = False,
+        limit: int = 0,
+        more: str = "",
+    ) -> Page:
+        """One page of objects; the whole list where `limit` is 0."""
+        query = {
+            "labelSelector": labels,
+            "fieldSelector": fields,
+            "limit": str(limit or ""),
+            "continue": more,
+            "resourceVersion": "0" if cached else "",
+        }
+        query = {key: value for key, value in query.items() if value}
+        answer = await self._json("GET", _path(kind, namespace), query)
+        head = answer.get("metadata", {})
+        return Page(
+            answer.get("items") or [], head.get("resourceVersion", ""), head.get("continue", "")
+        )
+
+    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
+        """The object as stored."""
+        return await self._json("POST", _path(kind, namespace), {}, body)
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        patch: Object | Sequence[Object],
+        *,
+        subresource: str = "",
+    ) -> Object:
+        """The object as it is then; a list is a JSON patch, an object a merge patch."""
+        form = "merge-patch" if isinstance(patch, dict) else "json-patch"
+        path = _path(kind, namespace, name, subresource)
+        return await self._json("PATCH", path, {}, patch, f"application/{form}+json")
+
+    async def delete(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        resource_version: str = "",
+        propagation: str = "Background",
+        grace: int | None = None,
+    ) -> None:
+        """Ask for deletion; `grace` in seconds. Conflict where a precondition fails."""
+        conditions = {"uid": uid, "resourceVersion": resource_version}
+        body: Object = {
+            "propagationPolicy": propagation,
+            "preconditions": {key: value for key, value in conditions.items() if value},
+        }
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        await self._json("DELETE", _path(kind, namespace, name), {}, body)
+
+    async def post(self, path: str, body: Object) -> Object:
+        """Send an object to a path that is no collection, such as a token review."""
+        return await self._json("POST", path, {}, body)
+
+    async def read(self, path: str) -> Object:
+        """The JSON at a path, such as `/readyz` in its verbose form or a discovery document."""
+        return await self._json("GET", path, {})
+
+    async def pod_log(self, namespace: str, pod: str, *, limit_bytes: int = 0) -> bytes:
+        """What the pod's current log file holds, from its start; at most `limit_bytes` if set."""
+        query = {"limitBytes": str(limit_bytes)} if limit_bytes else {}
+        response = await self._send("GET", _path(PODS, namespace, pod, "log"), query, timeout=60)
+        try:
+            return bytes(await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.Unavailable(f"log of pod {pod}: {type(error).__name__}") from error
+        finally:
+            response.close()
+
+    async def follow_pod_log(
+        self, namespace: str, pod: str, *, since_seconds: int = 0
+    ) -> AsyncIterator[bytes]:
+        """The pod's log as it grows, in pieces of any size, until the stream ends or is cut.
+
+        Ends without an error where the container has ended *or* the stream was cut; only the
+        frames tell which. `since_seconds` leaves older lines out (whole seconds only).
+        """
+        query = {"follow": "true"}
+        if since_seconds:
+            query["sinceSeconds"] = str(since_seconds)
+        # NB: Watch().stream(read_namespaced_pod_log) never ends, so the body is read here.
+        timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+        path = _path(PODS, namespace, pod, "log")
+        response = await self._send("GET", path, query, timeout=timeout)
+        try:
+            async for piece in response.content.iter_any():
+                yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.Unavailable(f"log of pod {pod}: {type(error).__name__}") from error
+        finally:
+            response.close()
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: Object | Sequence[Object] | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        response = await self._send(method, path, query, body, content_type)
+        try:
+            answer = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise errors.Unavailable(f"{method} {path}: {type(error).__name__}") from error
+        if not isinstance(answer, dict):
+            raise errors.Unavailable(f"{method} {path}: the answer is no object")
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: Object | Sequence[Object] | None = None,
+        content_type: str = "application/json",
+        *,
+        timeout: float | aiohttp.ClientTimeout = CALL_TIMEOUT,  # noqa: ASYNC109 - the transport's own
+    ) -> aiohttp.ClientResponse:
+        """The answer of a successful call, its body still to be read."""
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers.update(self._api.default_headers)
+        if not isinstance(timeout, aiohttp.ClientTimeout):
+            timeout = aiohttp.ClientTimeout(total=timeout)
+        url = self._api.configuration.host + path + ("?" + urlencode(query) if query else "")
+        try:
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            answer = await self._api.call_api(
+                method, url, header_params=headers, body=body, _request_timeout=timeout
+            )
+            response: aiohttp.ClientResponse = answer.response
+            if response.status >= 400:
+                raise await _refused(method, path, response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise errors.Unavailable(f"{method} {path}: {type(error).__name__}") from error
+        return response
+
+
+async def _refused(method: str, path: str, response: aiohttp.ClientResponse) -> errors.ClusterError:
+    text = await response.text(errors="replace")
+    try:
+        status = json.loads(text)
+        reason, message = str(status.get("reason", "")), str(status.get("message", ""))
+    except (ValueError, AttributeError):
+        reason, message = "", text
+    try:
+        retry_after = float(response.headers.get("Retry-After", "1"))
+    except ValueError:
+        retry_after = 1.0
+    return errors.from_answer(
+        response.status, reason, message or f"{method} {path}: {response.status}", retry_after
+    )
+
+
+def _path(kind: Kind, namespace: str, name: str = "", subresource: str = "") -> str:
+    parts = [kind.prefix, "namespaces", quote(namespace, safe=""), kind.plural]
+    parts += [quote(part, safe="") for part in (name, subresource) if part]
+    return "/".join(parts)

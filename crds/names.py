@@ -1,0 +1,97 @@
+"""Every name that two parts must spell alike: the resource, labels, ids, objects a task owns."""
+
+import hashlib
+import re
+from typing import Final
+
+GROUP: Final = "octans.io"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "AnsibleTask"
+PLURAL: Final = "ansibletasks"
+
+LABEL_TASK_ID: Final = "octans.io/task-id"
+"""The task's id, decimal; on the task and on everything it owns."""
+LABEL_TASK_NAME: Final = "octans.io/task-name"
+"""`label_value` of the caller's task name, so that a name is found without reading all tasks."""
+LABEL_TASK_UID: Final = "octans.io/task-uid"
+"""The task object's uid; on everything the task owns."""
+LABEL_CORRELATION: Final = "octans.io/correlation-id"
+"""`label_value` of the caller's correlation id; on the task and its archive."""
+LABEL_SOURCE: Final = "octans.io/source"
+"""`label_value` of the requesting service; on the task and its archive."""
+LABEL_FINISHED: Final = "octans.io/finished"
+"""`true` once the task has ended: the controller's watch leaves such tasks out."""
+LABEL_SLICE: Final = "octans.io/slice"
+"""Index of the slice that an archive chunk belongs to."""
+
+FINALIZER: Final = "octans.io/stop"
+"""Held from first sight to the terminal status, so that deleting a running task stops it first."""
+GATE: Final = "octans.io/claim"
+"""Scheduling gate of every task pod; removed once the pod is claimed in the task's status."""
+
+SECRET_PREFIX: Final = "octans-"
+"""Secrets that a task may name start with this (a setting), or with the task's own name."""
+
+MAX_ID: Final = 2**31 - 1
+"""Clients in the field store ids as signed 32-bit integers."""
+MAX_OBJECT_NAME: Final = 52
+"""A task's object name: an Indexed Job is refused when `<name>-<index>` is no DNS label."""
+
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_OWN_NAME = re.compile(r"task-([0-9a-z]{1,6})")
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+
+
+def task_id(namespace: str, task_name: str, k: int = 0) -> int:
+    """The k-th candidate id, 1..2^31-1, of a task name in a namespace.
+
+    31 bits of SHA-256 over the three; equal names always meet, so creating the
+    object named after the id is the duplicate check.
+    """
+    text = f"{namespace}\0{task_name}\0{k}".encode("utf-8", "surrogatepass")
+    number = int.from_bytes(hashlib.sha256(text).digest()[:4], "big") & MAX_ID
+    return number or 1
+
+
+def object_name(number: int) -> str:
+    """Name of the object that the API makes for an id: `task-` and the id in base 36."""
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+    return f"task-{digits}"
+
+
+def id_in_object_name(name: str) -> int | None:
+    """The id in an API-made object's name; None for any other name."""
+    found = _OWN_NAME.fullmatch(name)
+    if found is None:
+        return None
+    number = int(found[1], 36)
+    return number if 1 <= number <= MAX_ID and object_name(number) == name else None
+
+
+def label_value(text: str) -> str:
+    """The text where it is a valid label value, else `x-` and 40 hex digits of its SHA-256.
+
+    A text that itself looks like such a hash is hashed too, so no two texts share a value.
+    """
+    if _LABEL.fullmatch(text) and not re.fullmatch(r"x-[0-9a-f]{40}", text):
+        return text
+    return "x-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def input_secret(task: str) -> str:
+    """Name of the immutable Secret that holds what the task's pods run."""
+    return f"{task}-input"
+
+
+def params_secret(task: str) -> str:
+    """Name of the Secret in which the API keeps a request's `params`."""
+    return f"{task}-params"
+
+
+def archive_chunk(task: str, index: int, number: int) -> str:
+    """Name of the ConfigMap that holds the number-th archived part of a slice's log."""
+    return f"{task}-log-{index}-{number}"
