@@ -1,0 +1,1 @@
+"""Tests: unit/ needs nothing, cluster/ needs a real Kubernetes cluster."""

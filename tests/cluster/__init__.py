@@ -1,0 +1,1 @@
+"""Everything else, on a real API server and real pods."""

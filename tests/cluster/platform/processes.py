@@ -1,0 +1,108 @@
+"""The two server programs as processes of this machine, measured by coverage."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from time import monotonic
+
+import httpx
+
+from tests.cluster.platform.given import ROOT
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 40.0
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class HostProcess:
+    """One program that answers `/readyz` with 200 once it serves."""
+
+    def __init__(self, module: str, environment: dict[str, str], *, log: Path, url: str) -> None:
+        self.module = module
+        self.log = log
+        self.url = url
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, **more: str) -> None:
+        """Start it, with some more environment, and wait until it is ready."""
+        assert self._process is None, f"{self.module} runs already"
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("OCTANS_")}
+        environment |= {"PYTHONUNBUFFERED": "1", **self._environment, **more}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "coverage", "run", "-p", "-m", self.module),
+                cwd=ROOT,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        await self._ready()
+
+    async def _ready(self) -> None:
+        until = monotonic() + READY_SECONDS
+        seen = "nothing"
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+            while monotonic() < until:
+                assert self._process is not None
+                if self._process.returncode is not None:
+                    raise AssertionError(f"{self.module} ended at its start:\n{self.tail()}")
+                try:
+                    answer = await http.get(self.url + "/readyz")
+                except httpx.HTTPError as error:
+                    seen = repr(error)
+                else:
+                    if answer.status_code == 200:
+                        return
+                    seen = f"{answer.status_code} {answer.text[:500]}"
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"{self.module} was not ready ({seen}):\n{self.tail()}")
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    async def stop(self) -> None:
+        """End it as a kubelet does, with SIGTERM; AssertionError where that takes too long."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise AssertionError(
+                f"{self.module} had not ended {STOP_SECONDS:g} s after SIGTERM:\n{self.tail()}"
+            ) from None
+
+    async def kill(self) -> None:
+        """End it as a power cut does."""
+        process, self._process = self._process, None
+        assert process is not None, f"{self.module} does not run"
+        process.kill()
+        await process.wait()
+
+    def tail(self, begin: int = 0, size: int = 20_000) -> str:
+        """The end of its log, at most `size` bytes, nothing before offset `begin`."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[begin:][-size:].decode(errors="replace")
+
+    @property
+    def log_size(self) -> int:
+        """Bytes logged so far."""
+        return self.log.stat().st_size if self.log.exists() else 0

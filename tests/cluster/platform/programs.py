@@ -1,0 +1,65 @@
+"""How the two programs are started on this machine, as the chart would start them in pods."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.cluster.platform.installation import Installation
+from tests.cluster.platform.processes import HostProcess, free_port
+
+LEASE_SECONDS = 5
+"""A killed controller's Lease runs out after so long; the default would make tests wait 15 s."""
+NO_SUCH_RUNNER = "missing"
+"""Name of a runner whose image no node has and no registry serves."""
+
+
+async def api(installation: Installation, log: Path) -> HostProcess:
+    """The API on a loopback port; not started yet."""
+    port = free_port()
+    return HostProcess(
+        "api",
+        {
+            "KUBECONFIG": str(await installation.kubeconfig_of("octans-api")),
+            "OCTANS_NAMESPACE": installation.tasks_namespace,
+            "OCTANS_HOST": "127.0.0.1",
+            "OCTANS_PORT": str(port),
+            "OCTANS_WAIT_SECONDS": "20",
+        },
+        log=log,
+        url=f"http://127.0.0.1:{port}",
+    )
+
+
+async def controller(installation: Installation, log: Path) -> HostProcess:
+    """The controller with its health on a loopback port; not started yet."""
+    port = free_port()
+    images = {
+        "current": installation.given.runner_image,
+        NO_SUCH_RUNNER: "127.0.0.1:1/octans-no-such-image:none",
+    }
+    return HostProcess(
+        "controller",
+        {
+            "KUBECONFIG": str(await installation.kubeconfig_of("octans-controller")),
+            "OCTANS_NAMESPACE": installation.tasks_namespace,
+            "OCTANS_HEALTH_PORT": str(port),
+            "OCTANS_LEASE_SECONDS": str(LEASE_SECONDS),
+            "OCTANS_RUNNER_IMAGES": json.dumps(images),
+            "OCTANS_RUNNER_IMAGE_PULL_POLICY": "IfNotPresent",
+        },
+        log=log,
+        url=f"http://127.0.0.1:{port}",
+    )
+
+
+@asynccontextmanager
+async def restarted(process: HostProcess, **environment: str) -> AsyncIterator[None]:
+    """The program with some more environment for a while, afterwards as it was."""
+    await process.stop()
+    await process.start(**environment)
+    try:
+        yield
+    finally:
+        await process.stop()
+        await process.start()
