@@ -1,0 +1,156 @@
+"""CoreDNS as this cluster runs it: names of services and pods, and nothing beyond."""
+
+from cluster.api import Api
+from cluster.settings import API_PORT, DNS_SERVICE_IP, DOMAIN
+
+NAMESPACE = "kube-system"
+LABELS = {"k8s-app": "kube-dns"}
+"""The label every Kubernetes gives its DNS; network policies select it."""
+
+COREFILE = f"""
+{DOMAIN}:53 in-addr.arpa:53 ip6.arpa:53 {{
+    errors
+    ready
+    kubernetes {DOMAIN} in-addr.arpa ip6.arpa {{
+        pods insecure
+        ttl 5
+    }}
+    cache 5
+}}
+.:53 {{
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
+}}
+"""
+"""A box has no name server above it: every other name is answered at once with “no such name”."""
+
+API_ADDRESS: list[dict[str, object]] = [
+    {"name": "KUBERNETES_SERVICE_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+    {"name": "KUBERNETES_SERVICE_PORT", "value": str(API_PORT)},
+]
+"""The API server at the node's own address: CoreDNS need not wait for kube-proxy."""
+
+DEPLOYMENT_PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/coredns"
+
+
+def apply(api: Api, image: str) -> None:
+    """CoreDNS's objects, as this version of the program wants them."""
+    for path, thing in objects(image).items():
+        api.apply(path, thing)
+
+
+def available(api: Api) -> bool:
+    """Whether a CoreDNS of the newest description answers."""
+    deployment = api.get(DEPLOYMENT_PATH)
+    status = deployment.get("status", {})
+    current = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    updated = status.get("updatedReplicas", 0) >= 1
+    return current and updated and status.get("availableReplicas", 0) >= 1
+
+
+def objects(image: str) -> dict[str, dict[str, object]]:
+    """Every object by the path at which the API server keeps it."""
+    core, rbac = f"/api/v1/namespaces/{NAMESPACE}", "/apis/rbac.authorization.k8s.io/v1"
+    return {
+        f"{core}/serviceaccounts/coredns": _thing("v1", "ServiceAccount", "coredns"),
+        f"{rbac}/clusterroles/system:coredns": _role(),
+        f"{rbac}/clusterrolebindings/system:coredns": _binding(),
+        f"{core}/configmaps/coredns": {
+            **_thing("v1", "ConfigMap", "coredns"),
+            "data": {"Corefile": COREFILE},
+        },
+        f"{core}/services/kube-dns": _service(),
+        DEPLOYMENT_PATH: _deployment(image),
+    }
+
+
+def _thing(version: str, kind: str, name: str) -> dict[str, object]:
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": LABELS},
+    }
+
+
+def _role() -> dict[str, object]:
+    watch = ["list", "watch"]
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "system:coredns"},
+        "rules": [
+            {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": watch},
+            {
+                "apiGroups": ["discovery.k8s.io"],
+                "resources": ["endpointslices"],
+                "verbs": watch,
+            },
+        ],
+    }
+
+
+def _binding() -> dict[str, object]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "system:coredns"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "system:coredns",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": "coredns", "namespace": NAMESPACE}],
+    }
+
+
+def _service() -> dict[str, object]:
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+    ]
+    return {
+        **_thing("v1", "Service", "kube-dns"),
+        "spec": {"clusterIP": DNS_SERVICE_IP, "selector": LABELS, "ports": ports},
+    }
+
+
+def _deployment(image: str) -> dict[str, object]:
+    pod = {
+        "serviceAccountName": "coredns",
+        "priorityClassName": "system-cluster-critical",
+        "dnsPolicy": "Default",
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [_container(image)],
+        "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],
+    }
+    return {
+        **_thing("apps/v1", "Deployment", "coredns"),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": LABELS},
+            "template": {"metadata": {"labels": LABELS}, "spec": pod},
+        },
+    }
+
+
+def _container(image: str) -> dict[str, object]:
+    return {
+        "name": "coredns",
+        "image": image,
+        "imagePullPolicy": "Never",
+        "args": ["-conf", "/etc/coredns/Corefile"],
+        "env": API_ADDRESS,
+        "ports": [
+            {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": True}],
+    }

@@ -1,0 +1,71 @@
+"""The few calls that `up` and `status` make to the API server."""
+
+import base64
+import json
+import ssl
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.problems import Problem
+from cluster.settings import Cluster
+
+FIELD_MANAGER = "octans-cluster"
+
+
+class Unreachable(Exception):
+    """No answer, or not yet one of use."""
+
+
+@dataclass(frozen=True)
+class Api:
+    server: str
+    trust: ssl.SSLContext
+
+    def get(self, path: str, seconds: float = 5) -> Any:
+        """The JSON, or the text, that stands at a path."""
+        return self._call(urllib.request.Request(self.server + path), seconds)
+
+    def apply(self, path: str, thing: Mapping[str, object], seconds: float = 10) -> None:
+        """Server-side apply: makes the object or changes it to this."""
+        request = urllib.request.Request(
+            f"{self.server}{path}?fieldManager={FIELD_MANAGER}&force=true",
+            data=json.dumps(thing).encode(),
+            method="PATCH",
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+        self._call(request, seconds)
+
+    def _call(self, request: urllib.request.Request, seconds: float) -> Any:
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.trust)
+        )
+        try:
+            with opener.open(request, timeout=seconds) as answer:
+                text = answer.read().decode()
+        except (OSError, ValueError) as error:  # an HTTPError is an OSError too
+            raise Unreachable(str(error)) from None
+        return json.loads(text) if text.startswith("{") else text
+
+
+def connect(cluster: Cluster) -> Api:
+    """A client with the administrator's certificate, out of the cluster's kubeconfig."""
+    try:
+        config = json.loads(cluster.kubeconfig.read_text())
+    except OSError:
+        raise Problem(f"There is no cluster named “{cluster.name}”.") from None
+    server = config["clusters"][0]["cluster"]
+    user = config["users"][0]["user"]
+    trust = ssl.create_default_context(cadata=_pem(server["certificate-authority-data"]))
+    with tempfile.NamedTemporaryFile("w") as file:  # ssl takes certificates from files only
+        file.write(_pem(user["client-certificate-data"]) + _pem(user["client-key-data"]))
+        file.flush()
+        trust.load_cert_chain(file.name)
+    return Api(server["server"], trust)
+
+
+def _pem(data: str) -> str:
+    return base64.b64decode(data).decode()

@@ -1,0 +1,170 @@
+"""The box of namespaces in which a node lives: one init, and everything that hangs from it.
+
+Nothing about a box is written down: it is found by its init's command line, which
+ends in the state folder, so no crash can leave a record that is not true.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.problems import Problem
+from cluster.programs import TOOLS_PATH, output
+from cluster.settings import Cluster
+
+NAMESPACES = ("--fork", "--pid", "--mount-proc", "--net", "--mount", "--uts", "--ipc")
+
+KERNEL_SETTINGS = {
+    "vm/overcommit_memory": "1",
+    "vm/panic_on_oom": "0",
+    "kernel/panic": "10",
+    "kernel/panic_on_oops": "1",
+    "kernel/keys/root_maxkeys": "1000000",
+    "kernel/keys/root_maxbytes": "25000000",
+}
+"""What the kubelet insists on (pkg/kubelet/cm, setupKernelTunables) though it is the whole
+machine's: inside the box it reads these values from files laid over the real ones."""
+
+FURNISH = """
+set -eu
+mount --make-rshared /
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /var/log
+mount -t tmpfs -o mode=755 tmpfs /var/lib/cni
+mkdir -p /run/netns /run/lock /run/octans/sys
+hostname "$1"
+ip link set lo up
+sysctl() { mkdir -p "/run/octans/sys/${1%/*}"; echo "$2" > "/run/octans/sys/$1"
+           mount --bind "/run/octans/sys/$1" "/proc/sys/$1"; }
+SETTINGS
+echo 1 > /proc/sys/net/ipv4/ip_forward
+if [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]; then
+  echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables
+fi
+echo nameserver 127.0.0.1 > /run/octans/resolv.conf
+if [ -e /etc/resolv.conf ]; then mount --bind /run/octans/resolv.conf /etc/resolv.conf; fi
+""".replace(
+    "SETTINGS",
+    "\n".join(f'[ ! -e "/proc/sys/{name}" ] || sysctl {name} {value}'
+              for name, value in KERNEL_SETTINGS.items()),
+)  # fmt: skip
+"""Own /run, /var/log and /var/lib/cni, so that what the node writes there goes with it; no name
+server, so that a pull from a registry that cannot be reached fails at once."""
+
+SCRATCH = Path("/var/lib/cni")
+"""The CNI library caches here and cannot be told otherwise."""
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    argv: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return Path(self.argv[0]).name
+
+
+@dataclass(frozen=True)
+class Box:
+    """A running box, known by its init's process id."""
+
+    init: int
+
+    @property
+    def alive(self) -> bool:
+        return _alive(self.init)
+
+    def enter(self, argv: Sequence[str | Path]) -> list[str]:
+        """The command line that runs a program inside."""
+        return ["nsenter", "--target", str(self.init), "--all", "--wd=/", *map(str, argv)]
+
+    def start(self, argv: Sequence[str | Path], log: Path) -> None:
+        """Starts a program that stays; the box's init becomes its parent."""
+        with log.open("ab") as file:
+            subprocess.run(
+                self.enter(["setsid", "--fork", *argv]), stdin=subprocess.DEVNULL, stdout=file,
+                stderr=file, check=True, env={"PATH": _path(argv), "HOME": "/root"},
+            )  # fmt: skip
+
+    def processes(self) -> list[Process]:
+        """The init's own children: components and containers' shims."""
+        return [
+            Process(pid, argv)
+            for pid in _pids()
+            if _parent(pid) == self.init and (argv := _argv(pid))
+        ]
+
+    def kill(self, seconds: float = 20) -> None:
+        """Ends everything inside at once, as a power cut would, and waits until it is gone."""
+        os.kill(self.init, signal.SIGKILL)
+        deadline = time.monotonic() + seconds
+        while _alive(self.init):
+            if time.monotonic() > deadline:
+                raise Problem(f"The box's init, process {self.init}, does not end.")
+            time.sleep(0.02)
+
+
+def find(cluster: Cluster) -> Box | None:
+    """The cluster's running box, if there is one."""
+    for pid in _pids():
+        argv = _argv(pid)
+        if len(argv) == 2 and argv[1] == str(cluster.state) and Path(argv[0]).name == "pause":
+            return Box(pid)
+    return None
+
+
+def make(cluster: Cluster, pause: Path) -> Box:
+    """A new box with its own processes, network, mounts, host name and nothing in it yet."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    log = cluster.logs / "box.log"
+    with log.open("ab") as file:
+        subprocess.run(
+            ["setsid", "--fork", "unshare", *NAMESPACES, "--kill-child", pause, cluster.state],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd="/", check=True,
+            env={"PATH": TOOLS_PATH},
+        )  # fmt: skip
+    deadline = time.monotonic() + 10
+    while (box := find(cluster)) is None:
+        if time.monotonic() > deadline:
+            raise Problem(f"The box did not start; see {log}.")
+        time.sleep(0.01)
+    output(box.enter(["sh", "-c", FURNISH, "sh", cluster.name]), what="Furnishing the box")
+    return box
+
+
+def _path(argv: Sequence[str | Path]) -> str:
+    """The program's own folder first: containerd finds its shim there."""
+    return f"{Path(argv[0]).parent}:{TOOLS_PATH}"
+
+
+def _pids() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def _argv(pid: int) -> tuple[str, ...]:
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ()
+    return tuple(part.decode(errors="replace") for part in line.split(b"\0")[:-1])
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and so on: the fields after the name, which may hold anything."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _alive(pid: int) -> bool:
+    return (_stat(pid) or ["X"])[0] not in "XZ"
+
+
+def _parent(pid: int) -> int:
+    return int((_stat(pid) or ["X", "0"])[1])

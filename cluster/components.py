@@ -1,0 +1,146 @@
+"""The programs of a node and the command lines that start them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.binaries import Binaries
+from cluster.configs import SOCKET
+from cluster.settings import API_PORT, POD_NETWORK, SERVICE_NETWORK, Cluster, Link
+
+COMPONENTS = (
+    "containerd", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet",
+    "kube-proxy",
+)  # fmt: skip
+"""All that must run for a node to be whole."""
+
+ETCD = "http://127.0.0.1:2379"
+QPS = ("--kube-api-qps=100", "--kube-api-burst=200")
+"""Client-side limits as high as kind's and k3s's, so that no figure measures them."""
+
+
+@dataclass(frozen=True)
+class Component:
+    name: str
+    argv: tuple[str, ...]
+
+    def log(self, cluster: Cluster) -> Path:
+        return cluster.logs / f"{self.name}.log"
+
+
+def components(cluster: Cluster, link: Link, binaries: Binaries) -> dict[str, Component]:
+    """Every component by name, so that it can be started."""
+    made = (
+        containerd(cluster, binaries),
+        etcd(cluster, binaries),
+        apiserver(cluster, link, binaries),
+        controller_manager(cluster, binaries),
+        scheduler(cluster, binaries),
+        kubelet(cluster, link, binaries),
+        proxy(cluster, binaries),
+    )
+    return {component.name: component for component in made}
+
+
+def containerd(cluster: Cluster, binaries: Binaries) -> Component:
+    program = binaries.containerd("containerd")
+    return Component("containerd", (str(program), "--config", f"{cluster.etc}/containerd.toml"))
+
+
+def etcd(cluster: Cluster, binaries: Binaries) -> Component:
+    return _kubernetes(
+        binaries, "etcd",
+        f"--data-dir={cluster.state}/etcd",
+        f"--listen-client-urls={ETCD}",
+        f"--advertise-client-urls={ETCD}",
+        "--listen-peer-urls=http://127.0.0.1:2380",
+        # A throwaway cluster: what the machine's memory holds outlives the box.
+        "--unsafe-no-fsync",
+        "--quota-backend-bytes=8589934592",
+        "--log-level=warn",
+    )  # fmt: skip
+
+
+def apiserver(cluster: Cluster, link: Link, binaries: Binaries) -> Component:
+    pki = cluster.pki
+    return _kubernetes(
+        binaries, "kube-apiserver",
+        f"--etcd-servers={ETCD}",
+        f"--advertise-address={link.node}",
+        f"--secure-port={API_PORT}",
+        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        f"--client-ca-file={pki}/ca.crt",
+        f"--tls-cert-file={pki}/apiserver.crt",
+        f"--tls-private-key-file={pki}/apiserver.key",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={pki}/service-account.pub",
+        f"--service-account-signing-key-file={pki}/service-account.key",
+        f"--kubelet-certificate-authority={pki}/ca.crt",
+        f"--kubelet-client-certificate={pki}/apiserver-to-kubelet.crt",
+        f"--kubelet-client-key={pki}/apiserver-to-kubelet.key",
+        # The node's name resolves nowhere: without this `kubectl logs` fails.
+        "--kubelet-preferred-address-types=InternalIP",
+        "--profiling=false",
+    )  # fmt: skip
+
+
+def controller_manager(cluster: Cluster, binaries: Binaries) -> Component:
+    return _kubernetes(
+        binaries, "kube-controller-manager",
+        f"--kubeconfig={cluster.pki}/controller-manager.kubeconfig",
+        "--bind-address=127.0.0.1",
+        "--leader-elect=false",
+        "--use-service-account-credentials",
+        f"--root-ca-file={cluster.pki}/ca.crt",
+        f"--service-account-private-key-file={cluster.pki}/service-account.key",
+        # It would make the default folder on the machine.
+        f"--flex-volume-plugin-dir={cluster.state}/kubelet/volume-plugins",
+        "--profiling=false",
+        *QPS,
+    )  # fmt: skip
+
+
+def scheduler(cluster: Cluster, binaries: Binaries) -> Component:
+    return _kubernetes(
+        binaries, "kube-scheduler",
+        f"--kubeconfig={cluster.pki}/scheduler.kubeconfig",
+        "--bind-address=127.0.0.1",
+        "--leader-elect=false",
+        "--profiling=false",
+        *QPS,
+    )  # fmt: skip
+
+
+def kubelet(cluster: Cluster, link: Link, binaries: Binaries) -> Component:
+    return _kubernetes(
+        binaries, "kubelet",
+        f"--config={cluster.etc}/kubelet.yaml",
+        f"--kubeconfig={cluster.pki}/kubelet.kubeconfig",
+        f"--root-dir={cluster.state}/kubelet",
+        f"--cert-dir={cluster.state}/kubelet/pki",
+        f"--hostname-override={cluster.name}",
+        f"--node-ip={link.node}",
+    )  # fmt: skip
+
+
+def proxy(cluster: Cluster, binaries: Binaries) -> Component:
+    return _kubernetes(
+        binaries, "kube-proxy",
+        f"--kubeconfig={cluster.pki}/proxy.kubeconfig",
+        f"--hostname-override={cluster.name}",
+        "--proxy-mode=nftables",
+        f"--cluster-cidr={POD_NETWORK}",
+        # This limit is the whole machine's and not ours to set.
+        "--conntrack-max-per-core=0",
+    )  # fmt: skip
+
+
+def _kubernetes(binaries: Binaries, program: str, *flags: str) -> Component:
+    return Component(program, (str(binaries.kubernetes(program)), *flags))
+
+
+def ctr(binaries: Binaries, *arguments: str) -> list[str]:
+    """containerd's own client, in the namespace that the kubelet uses."""
+    program = str(binaries.containerd("ctr"))
+    return [program, "--address", SOCKET, "--namespace", "k8s.io", *arguments]

@@ -1,0 +1,111 @@
+"""What this machine lacks, said in one sentence, and installed where Debian has it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from cluster.binaries import Binaries, go_path
+from cluster.box import NAMESPACES
+from cluster.problems import Problem
+from cluster.programs import run
+from cluster.progress import step
+from cluster.settings import CNI_PROGRAMS, ELSEWHERE
+
+PACKAGES = {
+    "runc": "runc",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+    f"{CNI_PROGRAMS}/bridge": "containernetworking-plugins",
+    "nft": "nftables",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ssh-keygen": "openssh-client",
+    "openssl": "openssl",
+    "ip": "iproute2",
+    "mount": "mount",
+    "nsenter": "util-linux",
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+}
+"""A program or file that must be there, and the Debian package it comes from."""
+
+OLDEST_GO = (1, 21)
+"""From here on Go fetches the newer toolchain that a module asks for by itself."""
+
+
+def prepare(cache: Path) -> None:
+    """Makes the machine able to build and to run a cluster, or says what is missing."""
+    _require_root()
+    _require_go(Binaries(cache / "bin"))
+    missing = _missing_packages()
+    if missing:
+        _install(missing, cache / "logs" / "packages.log")
+    _require_namespaces()
+
+
+def _require_root() -> None:
+    if not sys.platform.startswith("linux"):
+        raise Problem(f"A cluster can only be made on Linux, not on {sys.platform}; {ELSEWHERE}.")
+    if os.geteuid() != 0:
+        raise Problem(f"Only root can make a cluster here (try sudo -E); {ELSEWHERE}.")
+
+
+def _require_go(binaries: Binaries) -> None:
+    if not binaries.missing:
+        return
+    names = ", ".join(module.name for module in binaries.missing)
+    try:
+        done = subprocess.run(
+            ["go", "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd="/",
+            env={**os.environ, "PATH": go_path()},
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise Problem(
+            f"Go, which builds {names}, is missing: install it from https://go.dev/dl;"
+            f" {ELSEWHERE}."
+        ) from None
+    version = re.match(r"go(\d+)\.(\d+)", done.stdout)
+    if version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
+        raise Problem(
+            f"Go {done.stdout.strip() or 'here'} is too old to build {names}: install"
+            f" {'.'.join(map(str, OLDEST_GO))} or newer from https://go.dev/dl; {ELSEWHERE}."
+        )
+
+
+def _missing_packages() -> list[str]:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    return sorted(
+        package
+        for needed, package in PACKAGES.items()
+        if not (Path(needed).exists() if needed.startswith("/") else shutil.which(needed, path=path))
+    )
+
+
+def _install(packages: list[str], log: Path) -> None:
+    if shutil.which("apt-get") is None:
+        raise Problem(
+            f"This system is not Debian or one made from it, and lacks what Debian calls"
+            f" {', '.join(packages)}; {ELSEWHERE}."
+        )
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with step(f"installing {', '.join(packages)}"):
+        log.unlink(missing_ok=True)
+        run(["apt-get", "update"], what="apt-get update", log=log, env=quiet)
+        run(
+            ["apt-get", "install", "--yes", "--no-install-recommends", *packages],
+            what="Installing Debian packages", log=log, env=quiet,
+        )  # fmt: skip
+
+
+def _require_namespaces() -> None:
+    probe = subprocess.run(["unshare", *NAMESPACES, "true"], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        reason = (probe.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise Problem(
+            f"This root may not make namespaces ({reason}), as in a container without"
+            f" --privileged; {ELSEWHERE}."
+        )
+    if "overlay" not in Path("/proc/filesystems").read_text():
+        subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)

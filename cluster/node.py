@@ -1,0 +1,95 @@
+"""One node inside its box: starts components, takes images, waits for conditions."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.api import Api, Unreachable
+from cluster.binaries import Binaries
+from cluster.box import Box
+from cluster.components import Component, ctr
+from cluster.configs import SOCKET
+from cluster.problems import Problem
+from cluster.programs import output, tail
+from cluster.settings import Cluster
+
+PINNED = "io.cri-containerd.pinned=pinned"
+"""An image with this label is never collected."""
+
+STARTING = "setsid"
+"""What a program is called for the moment between its fork and its start."""
+
+LOG_LINES = 3
+"""How much of the log of a component that died is said at once."""
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Node:
+    cluster: Cluster
+    box: Box
+    components: dict[str, Component]
+    binaries: Binaries
+    api: Api
+    started: list[str] = field(default_factory=list)
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            component = self.components[name]
+            self.box.start(component.argv, component.log(self.cluster))
+            self.started.append(name)
+
+    def until(self, what: str, done: Callable[[], bool], seconds: float) -> None:
+        """Waits for a condition, but not for a component that has died."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(Unreachable):
+                if done():
+                    return
+            self._check_components()
+            if time.monotonic() > deadline:
+                raise Problem(
+                    f"Waited {seconds:.0f} s for {what} in vain; the logs are in"
+                    f" {self.cluster.logs}."
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _check_components(self) -> None:
+        names = {process.name for process in self.box.processes()}
+        if STARTING in names:
+            return
+        if not self.box.alive:
+            raise Problem("The box has been ended by someone else.")
+        for name in self.started:
+            if name not in names:
+                log = self.components[name].log(self.cluster)
+                raise Problem(f"{name} died: {tail(log, LOG_LINES)} — see {log}.")
+
+    def containerd_listens(self) -> bool:
+        path = f"/proc/{self.box.init}/root{SOCKET}"
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(path)
+            except OSError:
+                return False
+        return True
+
+    def ready(self) -> bool:
+        node = self.api.get(f"/api/v1/nodes/{self.cluster.name}")
+        conditions = node.get("status", {}).get("conditions", [])
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+    def ctr(self, *arguments: str, what: str, seconds: float = 60) -> str:
+        """What containerd's own client prints."""
+        return output(self.box.enter(ctr(self.binaries, *arguments)), what=what, seconds=seconds)
+
+    def take(self, image: str, archive: Path) -> None:
+        """One of the cluster's own images, when the node has it not: never to be collected."""
+        what = f"Giving the node the image {image}"
+        if self.ctr("images", "ls", "--quiet", f"name=={image}", what=what).strip():
+            return
+        self.ctr("images", "import", "--label", PINNED, str(archive), what=what)
