@@ -1,1 +1,1 @@
-"""The program inside a task's pod: runs Ansible and writes frames."""
+"""The program inside a task's pod: runs one slice's play and reports it in frames."""

@@ -1,0 +1,61 @@
+"""What is to be run: the RunInput of the task and the slice of this pod, checked."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from controller.runner import hosts, variables
+from controller.runner.hosts import Address
+from controller.runner.paths import Paths
+from crds.runinput import RunInput
+
+_USER: Final = re.compile(r"[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*")
+
+
+class Refused(ValueError):
+    """The input can't be run; says why in one sentence, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One pod's share of a task: the hosts in the caller's order and their variables."""
+
+    input: RunInput
+    index: int
+    hosts: dict[str, Address]
+    variables: dict[str, Any]
+
+
+def read(paths: Paths, index: int) -> Slice:
+    """This pod's slice; Refused where it can't be run as it stands."""
+    try:
+        given = RunInput.load(paths.input.read_text(encoding="utf-8"))
+        names = given.slices[index]
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise Refused(f"the run's input can't be read ({type(error).__name__})") from error
+    if not _USER.fullmatch(given.user):
+        raise Refused(f"user {given.user!r} is no name of a user")
+    try:
+        addresses = {name: hosts.parse(name) for name in names}
+        merged = given.variables | variables.read_folders(paths.variables, given.vars_from)
+        variables.check(list(merged))
+    except (hosts.BadHost, variables.BadVariables) as error:
+        raise Refused(str(error)) from error
+    except OSError as error:
+        raise Refused(f"a Secret of varsFrom can't be read ({type(error).__name__})") from error
+    return Slice(given, index, addresses, merged)
+
+
+def plays(given: RunInput) -> list[dict[str, Any]]:
+    """The playbook; the plays of a caller as they are, else one play around the work."""
+    if given.playbook is not None:
+        return given.playbook
+    play: dict[str, Any] = {
+        # The key by which Ansible's JSON reader knows a text that is never a template.
+        "name": {"__ansible_unsafe": given.task_name},
+        "hosts": "all",
+        "gather_facts": given.gather_facts,
+    }
+    if given.roles is not None:
+        return [play | {"roles": given.roles}]
+    return [play | {"tasks": given.tasks or []}]

@@ -1,0 +1,91 @@
+"""What Ansible tells becomes frames, and the picture of the hosts."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from controller.runner import events, summary
+from controller.runner.emit import Emitter
+from controller.runner.redact import Redactor
+from crds.frames import Kind, RunStatus, Summary
+
+
+class Report:
+    """Takes events in order; all texts go through the redactor before they leave."""
+
+    def __init__(self, hosts: summary.Hosts, emitter: Emitter, redactor: Redactor) -> None:
+        self.hosts = hosts
+        self.error = ""
+        """Ansible's first own error outside of any task."""
+        self.cut_off: float | None = None
+        """Seconds since 1970 at which the end was asked for: what broke later, we broke."""
+        self._emitter = emitter
+        self._redactor = redactor
+        self._names: dict[str, str] = {}
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Write what an event of ansible-runner holds."""
+        data = event.get("event_data") or {}
+        self._by_kind(str(event.get("event")))(event, data)
+        if out := events.output(event, self._redactor):
+            text, cut = out
+            self._emitter.line({"text": text} | ({"cut": True} if cut else {}))
+
+    def _by_kind(self, kind: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], None]:
+        match kind:
+            case "playbook_on_task_start" | "playbook_on_handler_task_start":
+                return self._task
+            case "runner_on_start":
+                return self._start
+            case "playbook_on_stats":
+                return self._recap
+            case "playbook_on_no_hosts_remaining":
+                return self._abort
+            case "error":
+                return self._error
+            case _:
+                return self._result
+
+    def _task(self, _: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        self._names[str(data.get("task_uuid"))] = str(data.get("name") or data.get("task"))
+
+    def _start(self, _: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        self.hosts.started(str(data.get("host")), str(data.get("task")))
+
+    def _result(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        found = events.result(event, self._names.get(str(data.get("task_uuid"))), self._redactor)
+        if found is None or (found.status in {"failed", "unreachable"} and self._late(found.end)):
+            return
+        self.hosts.ended(found)
+        self._emitter.task(found.data(), events.short(found).data())
+
+    def _recap(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        if self._late(events.seconds(event.get("created"))):
+            return
+        self.hosts.recap = summary.recap(data)
+        self._emitter.always(Kind.STATS, {"hosts": self.hosts.recap})
+
+    def _abort(self, _: Mapping[str, Any], __: Mapping[str, Any]) -> None:
+        self.hosts.aborted = True
+
+    def _error(self, event: Mapping[str, Any], _: Mapping[str, Any]) -> None:
+        if not self.error and (out := events.output(event, self._redactor)):
+            self.error = out[0]
+
+    def _late(self, when: float) -> bool:
+        return self.cut_off is not None and when >= self.cut_off
+
+    def beat(self) -> None:
+        """Write a sign of life, to the termination message too."""
+        self._emitter.always(
+            Kind.BEAT, {"hosts": self.hosts.finished(), "dropped": self._emitter.dropped}
+        )
+        self._emitter.sum_up(self.summary(RunStatus.RUNNING, 0, ""))
+
+    def summary(self, status: RunStatus, rc: int, message: str) -> Summary:
+        """How the run stands; the emitter fills in what concerns the frames."""
+        early = status not in {RunStatus.DONE, RunStatus.RUNNING}
+        return Summary(
+            run=self._emitter.run, status=status, rc=rc, last=0, sha256="",
+            counts=self.hosts.counts(), message=message,
+            inflight=self.hosts.in_flight() if early else (),
+        )  # fmt: skip

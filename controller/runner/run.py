@@ -1,0 +1,192 @@
+"""One run from input to end: the single thread that takes events, beats and signals in turn."""
+
+import os
+import secrets
+import signal
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from controller.runner import folder, inputs, processes, redact, summary
+from controller.runner.emit import Emitter, Out
+from controller.runner.inputs import Refused, Slice
+from controller.runner.paths import Paths
+from controller.runner.play import Drained, Ended, Play
+from controller.runner.redact import Redactor
+from controller.runner.report import Report
+from crds.frames import Kind, RunStatus
+
+BEAT: Final = 20.0
+"""Seconds between signs of life."""
+DRAIN: Final = 5.0
+"""Seconds that output may still come after Ansible's end."""
+TERM_WAIT: Final = 5.0
+"""Seconds, at most, between SIGTERM and SIGKILL to Ansible; a quarter of a shorter grace."""
+EXIT_CODES: Final = {
+    RunStatus.INVALID: 2,
+    RunStatus.TIMED_OUT: 3,
+    RunStatus.STOPPED: 4,
+    RunStatus.CRASHED: 5,
+}
+"""Of the runner's process; a run that was done gives 0, or 1 where a host is not well."""
+
+
+class Stop:
+    """SIGTERM came; put into the queue by the signal handler."""
+
+
+@dataclass(slots=True)
+class Course:
+    """Where the run stands; times are of the monotonic clock."""
+
+    deadline: float
+    next_beat: float
+    stopped: bool = False
+    timed_out: bool = False
+    kill_at: float | None = None
+    rc: int | None = None
+    drained: bool = False
+    drain_until: float | None = None
+    """Set once Ansible is gone: its output is waited for no longer."""
+
+    def due(self) -> float:
+        """When something is to be done at the latest."""
+        times = (self.next_beat, self.kill_at, self.drain_until)
+        deadline = [] if self.ending else [self.deadline]
+        return min(deadline + [time for time in times if time is not None])
+
+    @property
+    def ending(self) -> bool:
+        """Whether Ansible is gone or was told to go."""
+        return self.stopped or self.timed_out or self.rc is not None
+
+
+class Run:
+    """One slice's run."""
+
+    def __init__(self, paths: Paths, slice_: Slice, out: Out) -> None:
+        now = time.monotonic()
+        # A line of the recap: the name, escaped at worst twice, and seven numbers.
+        reserve = sum(len(name.encode()) * 2 + 120 for name in slice_.hosts)
+        self._slice = slice_
+        self._paths = paths
+        self._emitter = Emitter(out, secrets.token_hex(16), time.time, reserve)
+        self._report = Report(
+            summary.Hosts(slice_.hosts), self._emitter, Redactor(_secrets(paths, slice_))
+        )
+        self._messages: SimpleQueue[Any] = SimpleQueue()
+        self._course = Course(now + slice_.input.timeout, now + BEAT)
+        self._zombies: set[int] = set()
+
+    def stop(self) -> None:
+        """Ask for the end; safe in a signal handler, and a second time changes nothing."""
+        self._messages.put(Stop())
+
+    def carry_out(self) -> int:
+        """Run Ansible to its end, report it, and give the exit code."""
+        versions = {name: metadata.version(name) for name in ("ansible-core", "ansible-runner")}
+        hosts = len(self._slice.hosts)
+        self._emitter.always(
+            Kind.START, {"hosts": hosts, "slice": self._slice.index, "versions": versions}
+        )
+        self._emitter.sum_up(self._report.summary(RunStatus.RUNNING, 0, ""))
+        play = Play(self._paths, folder.write(self._paths, self._slice), self._messages)
+        play.start()
+        while self._take(play):
+            self._keep_time()
+        processes.kill_all()
+        return self._finish()
+
+    def _take(self, play: Play) -> bool:
+        """Handle the next message, or wait until something is due; False at the end."""
+        course = self._course
+        try:
+            message = self._messages.get(timeout=max(0.0, course.due() - time.monotonic()))
+        except Empty:
+            return course.drain_until is None or time.monotonic() < course.drain_until
+        match message:
+            case Stop():
+                self._end_early(stopped=True)
+            case Ended(rc=rc):
+                course.rc, course.drain_until = rc, time.monotonic() + DRAIN
+                course.kill_at = None
+                return not course.drained
+            case Drained():
+                course.drained = True
+                return course.rc is None
+            case _:
+                play.taken()
+                self._report.event(message)
+        return True
+
+    def _keep_time(self) -> None:
+        now, course = time.monotonic(), self._course
+        if now >= course.next_beat:
+            course.next_beat = now + BEAT
+            self._report.beat()
+            self._zombies = processes.reap(self._zombies)
+        if not course.ending and now >= course.deadline:
+            self._end_early(stopped=False)
+        if course.kill_at is not None and now >= course.kill_at:
+            course.kill_at = now + 1.0
+            processes.kill_all()
+
+    def _end_early(self, *, stopped: bool) -> None:
+        course = self._course
+        if course.ending:
+            return
+        course.stopped, course.timed_out = stopped, not stopped
+        course.kill_at = time.monotonic() + min(TERM_WAIT, self._slice.input.grace / 4)
+        self._report.cut_off = time.time()
+        processes.send(signal.SIGTERM, processes.children())
+
+    def _finish(self) -> int:
+        course, hosts = self._course, self._report.hosts
+        rc = 254 if course.rc is None else course.rc
+        status = summary.status_of(
+            hosts=hosts, rc=rc, stopped=course.stopped, timed_out=course.timed_out
+        )
+        message = summary.message_of(
+            status, hosts, error=self._report.error, timeout=self._slice.input.timeout
+        )
+        self._emitter.end(self._report.summary(status, rc, message))
+        return exit_code(status, hosts)
+
+
+def exit_code(status: RunStatus, hosts: summary.Hosts) -> int:
+    """The runner's exit code for a way to end."""
+    if status is not RunStatus.DONE:
+        return EXIT_CODES[status]
+    return 0 if hosts.counts()["ok"] == len(hosts.names) else 1
+
+
+def _secrets(paths: Paths, slice_: Slice) -> list[str]:
+    found = redact.named(slice_.variables, slice_.input.secret_names)
+    for file in (paths.ssh_key, paths.become_password, paths.vault_password):
+        if file.exists():
+            found.append(file.read_text(encoding="utf-8", errors="replace"))
+    return found
+
+
+def refuse(out: Out, reason: str) -> int:
+    """Report input that can't be run, and give the exit code."""
+    emitter = Emitter(out, secrets.token_hex(16), time.time)
+    emitter.always(Kind.START, {"hosts": 0, "slice": 0, "versions": {}})
+    report = Report(summary.Hosts(()), emitter, Redactor(()))
+    emitter.end(report.summary(RunStatus.INVALID, 0, reason))
+    return EXIT_CODES[RunStatus.INVALID]
+
+
+def main(paths: Paths, index: int, out: Out) -> int:
+    """Run slice `index`; gives the exit code."""
+    processes.protect()
+    os.umask(0o077)
+    try:
+        slice_ = inputs.read(paths, index)
+    except Refused as refused:
+        return refuse(out, str(refused))
+    run = Run(paths, slice_, out)
+    signal.signal(signal.SIGTERM, lambda *_: run.stop())
+    return run.carry_out()
