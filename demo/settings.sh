@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # read by the scripts that source this
+# Names and places of the demo; sourced by its scripts, which stand in the checkout's root.
+
+state=$PWD/build/demo
+cluster_name=demo
+release=octans
+namespace=octans
+tasks_namespace=octans-tasks
+machines_namespace=machines
+machines=(machine-1 machine-2 machine-3)
+node_port=30080
+forwarded_port=18080
+python=${PYTHON:-python3}
+
+# A cluster of our own, or the one that KUBECONFIG names: what `make up` was told holds until `make down`.
+if [ -f "$state/cluster" ]; then
+    cluster=$(cat "$state/cluster")
+else
+    cluster=${CLUSTER:-own}
+fi
+if [ "$cluster" = own ] && [ -f "$state/kubeconfig" ]; then
+    KUBECONFIG=$(cat "$state/kubeconfig")
+    export KUBECONFIG
+fi
+PATH=$state/bin:$PATH
