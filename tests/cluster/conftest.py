@@ -74,11 +74,14 @@ async def installation(
         folder=tmp_path_factory.mktemp("installation"),
     )
     await here.remove()
-    await here.install(here.values(replicas=0))
+    own_crd = await here.owns_crd()
+    await here.install(here.values(replicas=0, crds=own_crd))
     await here.provide_secrets(keys.private, keys.known_hosts(machines))
     pytestconfig.stash[WATCHER] = Watcher(here.kubectl)
     yield here
     await here.remove()
+    if own_crd:
+        await here.remove_crd()
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crds import names
 from tests.cluster.platform.given import CHART, Given
 from tests.cluster.platform.kubectl import Kubectl, run
 
@@ -20,6 +21,11 @@ class Installation:
     tasks_namespace: str
     folder: Path
     """For files made on the way, such as kubeconfigs."""
+
+    @property
+    def chart(self) -> str:
+        """The chart's folder."""
+        return str(CHART)
 
     @property
     def kubectl(self) -> Kubectl:
@@ -40,7 +46,7 @@ class Installation:
         file = self.folder / f"{self.release}-values.json"
         file.write_text(json.dumps(values))
         await self.helm(
-            "upgrade", "--install", self.release, str(CHART), "--create-namespace",
+            "upgrade", "--install", self.release, self.chart, "--create-namespace",
             "--values", str(file), "--wait", "--timeout=120s",
         )  # fmt: skip
 
@@ -77,6 +83,19 @@ class Installation:
         ]
         await self.kubectl("apply", "-f", "-", stdin=_list(items))
 
+    async def owns_crd(self) -> bool:
+        """Whether the resource is this release's, or nobody's yet."""
+        answer = await self.kubectl.ask("get", *_CRD, "-o", "json")
+        if answer.code != 0:
+            return True
+        head = json.loads(answer.out)["metadata"].get("annotations", {})
+        owner = [head.get(f"meta.helm.sh/release-{what}") for what in ("name", "namespace")]
+        return owner == [self.release, self.namespace]
+
+    async def remove_crd(self) -> None:
+        """What `helm uninstall` leaves: the resource and with it every task of the cluster."""
+        await self.kubectl("delete", *_CRD, "--ignore-not-found", "--timeout=60s")
+
     async def remove(self) -> None:
         """Uninstall, and delete both namespaces with everything in them."""
         await self._drop_finalizers()
@@ -95,6 +114,7 @@ class Installation:
             await self.kubectl.ask("patch", name, "--type=merge", "-p", _NO_FINALIZERS)
 
 
+_CRD = ("customresourcedefinition", f"{names.PLURAL}.{names.GROUP}")
 _NO_FINALIZERS = json.dumps({"metadata": {"finalizers": None}})
 
 

@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 class HostProcess:
-    """One program that answers `/readyz` with 200 once it serves."""
+    """One program, which serves HTTP at `url`."""
 
     def __init__(self, module: str, environment: dict[str, str], *, log: Path, url: str) -> None:
         self.module = module
@@ -34,8 +34,8 @@ class HostProcess:
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self, **more: str) -> None:
-        """Start it, with some more environment, and wait until it is ready."""
+    async def start(self, *, path: str = "/readyz", **more: str) -> None:
+        """Start it, with some more environment, and wait until `path` answers 200."""
         assert self._process is None, f"{self.module} runs already"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OCTANS_")}
         environment |= {"PYTHONUNBUFFERED": "1", **self._environment, **more}
@@ -48,9 +48,9 @@ class HostProcess:
                 stdout=log,
                 stderr=log,
             )
-        await self._ready()
+        await self._answers(path)
 
-    async def _ready(self) -> None:
+    async def _answers(self, path: str) -> None:
         until = monotonic() + READY_SECONDS
         seen = "nothing"
         async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
@@ -59,7 +59,7 @@ class HostProcess:
                 if self._process.returncode is not None:
                     raise AssertionError(f"{self.module} ended at its start:\n{self.tail()}")
                 try:
-                    answer = await http.get(self.url + "/readyz")
+                    answer = await http.get(self.url + path)
                 except httpx.HTTPError as error:
                     seen = repr(error)
                 else:

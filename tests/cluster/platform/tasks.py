@@ -36,6 +36,10 @@ class Tasks:
         """The task as it is now."""
         return AnsibleTask.model_validate(await self.client.get(TASKS, self.namespace, name))
 
+    async def by_id(self, number: int) -> AnsibleTask:
+        """The task that the API made for an id."""
+        return await self.get(names.object_name(number))
+
     async def reaches(self, name: str, phases: set[str], *, seconds: float = 60) -> AnsibleTask:
         """The task once its phase is one of these."""
         return await wait_for(

@@ -1,0 +1,163 @@
+"""The chart with real pods from the images: install, run a play, upgrade, uninstall."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from crds import names
+from crds.client import TASKS, Client
+from tests.cluster.platform.calls import SUCCESS, Octans, log, unique
+from tests.cluster.platform.given import Given
+from tests.cluster.platform.installation import Installation
+from tests.cluster.platform.machines import Keys, Machine
+from tests.cluster.platform.tunnel import tunnel
+
+
+@pytest_asyncio.fixture(scope="module")
+async def second(
+    given: Given,
+    installation: Installation,
+    keys: Keys,
+    machines: list[Machine],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Installation]:
+    """A release beside the tests' own, in a namespace pair of its own; the CRD is there."""
+    assert installation.release, "its CRD is used"
+    here = Installation(
+        given=given,
+        release="second",
+        namespace=f"{given.name}-second",
+        tasks_namespace=f"{given.name}-second-tasks",
+        folder=tmp_path_factory.mktemp("second"),
+    )
+    await here.remove()
+    await here.install(here.values(replicas=1, crds=False))
+    await here.provide_secrets(keys.private, keys.known_hosts(machines))
+    yield here
+    await here.remove()
+
+
+async def play(installation: Installation, machine: Machine, name: str) -> None:
+    """Run one play through a release's own API, which must succeed."""
+    async with (
+        tunnel(installation, "service/second-octans-api", 8080) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
+    ):
+        octans = Octans(http)
+        number = await octans.run(name, [machine.address], [{"name": "say", "shell": "echo hi"}])
+        seen = await octans.ended(number)
+        assert seen["status"] == SUCCESS, seen
+        assert [result["stdout"] for result in log(seen)] == ["hi"]
+
+
+async def test_install_upgrade_uninstall(
+    second: Installation, admin: Client, machines: list[Machine]
+) -> None:
+    first, after = unique("installed"), unique("upgraded")
+    await play(second, machines[0], first)
+
+    values = second.values(replicas=1, crds=False)
+    values["api"]["replicas"] = 2
+    values["logLevel"] = "DEBUG"
+    values["tasks"] = {"maxRunning": 7}
+    await second.install(values)
+    home = second.kubectl.within(second.namespace)
+    deployments = await home.json("get", "deployments")
+    assert {d["metadata"]["name"]: d["status"]["readyReplicas"] for d in deployments["items"]} == {
+        "second-octans-api": 2,
+        "second-octans-controller": 1,
+    }
+    history = json.loads(await second.helm("history", second.release, "-o", "json"))
+    assert [(entry["revision"], entry["status"]) for entry in history][-1] == (2, "deployed")
+    await play(second, machines[0], after)
+
+    await second.helm("uninstall", second.release, "--wait")
+    gone = await home.json("get", "deployments,services,serviceaccounts,pods")
+    left = [item["metadata"]["name"] for item in gone["items"]]
+    assert [name for name in left if name.startswith("second-")] == []
+    page = await admin.list(TASKS, second.tasks_namespace)
+    kept = {item["spec"]["taskName"]: item["status"]["phase"] for item in page.items}
+    assert kept == {first: "Succeeded", after: "Succeeded"}, "uninstall keeps the tasks"
+    assert await second.kubectl("get", "configmaps", f"--selector={names.LABEL_TASK_UID}") != ""
+
+    await second.install(second.values(replicas=1, crds=False))
+    async with (
+        tunnel(second, "service/second-octans-api", 8080) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
+    ):
+        assert (await Octans(http).check(first))["status"] == SUCCESS, "found again"
+
+
+async def test_pods_are_not_root_and_have_no_way_to_more(second: Installation) -> None:
+    pods = await second.kubectl.within(second.namespace).json("get", "pods")
+    assert pods["items"]
+    for pod in pods["items"]:
+        spec = pod["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        for container in spec["containers"]:
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"]["drop"] == ["ALL"]
+
+
+RIGHTS = {
+    "api": {
+        ("create", "ansibletasks.octans.io"): True,
+        ("create", "secrets"): True,
+        ("get", "secrets"): False,
+        ("list", "secrets"): False,
+        ("get", "pods/log"): True,
+        ("create", "jobs.batch"): False,
+        ("patch", "ansibletasks.octans.io/status"): False,
+        ("delete", "ansibletasks.octans.io"): False,
+    },
+    "controller": {
+        ("patch", "ansibletasks.octans.io/status"): True,
+        ("create", "jobs.batch"): True,
+        ("create", "ansibletasks.octans.io"): False,
+        ("get", "secrets"): False,
+        ("list", "secrets"): False,
+        ("create", "pods"): False,
+        ("create", "pods/exec"): False,
+    },
+}
+
+
+@pytest.mark.parametrize("part", RIGHTS)
+async def test_rights_are_as_narrow_as_the_design_says(
+    installation: Installation, part: str
+) -> None:
+    who = f"system:serviceaccount:{installation.namespace}:octans-{part}"
+    for (verb, resource), expected in RIGHTS[part].items():
+        answer = await installation.kubectl.ask("auth", "can-i", verb, resource, f"--as={who}")
+        assert answer.out.strip() == ("yes" if expected else "no"), (verb, resource)
+        if resource != "secrets":
+            continue
+        other = installation.kubectl.within("kube-system")
+        answer = await other.ask("auth", "can-i", verb, resource, f"--as={who}")
+        assert answer.out.strip() == "no", (verb, resource, "kube-system")
+
+
+async def test_values_that_mean_nothing_are_refused(
+    given: Given, installation: Installation, tmp_path: Path
+) -> None:
+    values = tmp_path / "values.json"
+    for wrong in ({"api": {"replicas": "two"}}, {"ssh": {"hostKeys": "maybe"}}, {"typo": 1}):
+        values.write_text(json.dumps(wrong))
+        with pytest.raises(AssertionError, match="don't meet the specifications of the schema"):
+            await installation.helm("template", "x", installation.chart, "--values", str(values))
+    assert given.helm
+
+
+async def test_the_crd_stays_when_a_release_goes(installation: Installation) -> None:
+    manifest = await installation.helm("template", "x", installation.chart)
+    documents = [part for part in manifest.split("\n---") if "CustomResourceDefinition" in part]
+    assert len(documents) == 1
+    assert "helm.sh/resource-policy: keep" in documents[0]
+    own = Path(installation.chart).parents[1] / "crds" / "ansibletask.yaml"
+    assert (Path(installation.chart) / "files" / own.name).read_text() == own.read_text()

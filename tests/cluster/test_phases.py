@@ -1,0 +1,156 @@
+"""Every phase a task can be in, as HTTP and as kubectl show it."""
+
+import asyncio
+from typing import Any
+
+from tests.cluster.platform.calls import (
+    FAILED,
+    INIT,
+    PARTLY,
+    RUNNING,
+    STOPPED,
+    SUCCESS,
+    Octans,
+    unique,
+)
+from tests.cluster.platform.machines import Machine, mark, total_marks
+from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.programs import restarted
+from tests.cluster.platform.tasks import TERMINAL, Tasks, manifest
+from tests.cluster.platform.waiting import wait_for
+
+BREAK = {"name": "break", "fail": {"msg": "it broke"}}
+
+
+async def test_a_good_run_goes_through_starting_and_running_to_succeeded(
+    tasks: Tasks, controller: HostProcess, addresses: list[str]
+) -> None:
+    assert controller.running
+    name = unique("good")
+    seen: list[str] = []
+    await tasks.create(manifest(name, addresses[:1], tasks=[{"raw": "sleep 3"}]))
+    while not seen or seen[-1] not in TERMINAL:
+        phase = (await tasks.get(name)).status.phase.value
+        if not seen or seen[-1] != phase:
+            seen.append(phase)
+        await asyncio.sleep(0.05)
+    assert seen in (
+        ["Queued", "Starting", "Running", "Succeeded"],
+        ["Starting", "Running", "Succeeded"],
+    )
+    task = await tasks.get(name)
+    conditions = {found.type: (found.status, found.reason) for found in task.status.conditions}
+    assert conditions == {"Succeeded": ("True", "Completed"), "Finished": ("True", "Completed")}
+    assert task.status.host_outcomes == "1o"
+    assert task.status.log is not None
+    assert task.status.log.complete
+    assert task.status.log.missing == ()
+    assert task.metadata.finalizers == ()
+    assert task.status.start_time is not None
+    assert task.status.completion_time is not None
+    assert task.status.start_time <= task.status.completion_time
+
+
+ENDS: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
+    "every host fails": (BREAK, FAILED, "Failed", "HostsFailed", "3f"),
+    "one host fails": (
+        {**BREAK, "when": "inventory_hostname == groups['all'][1]"},
+        PARTLY, "PartlySucceeded", "HostsFailed", "1o1f1o",
+    ),
+    "a failure is ignored": (
+        {**BREAK, "ignore_errors": True}, SUCCESS, "Succeeded", "Completed", "3o",
+    ),
+    "a failure is rescued": (
+        {"block": [BREAK], "rescue": [{"raw": "true"}]}, SUCCESS, "Succeeded", "Completed", "3o",
+    ),
+    "an unknown module": (
+        {"no_such_module_at_all": {}}, FAILED, "Failed", "PlaybookInvalid", "3n",
+    ),
+}  # fmt: skip
+
+
+async def test_how_runs_end(octans: Octans, tasks: Tasks, addresses: list[str]) -> None:
+    numbers = [await octans.run(unique(what), addresses, [row[0]]) for what, row in ENDS.items()]
+    answers = await asyncio.gather(*map(octans.ended, numbers))
+    for (what, row), number, seen in zip(ENDS.items(), numbers, answers, strict=True):
+        _, status, phase, reason, outcomes = row
+        assert (seen["status"], seen["phase"], seen["reason"]) == (status, phase, reason), what
+        assert (await tasks.by_id(number)).status.host_outcomes == outcomes, what
+        if status == SUCCESS:
+            assert seen["err"] is None, what
+        elif reason == "HostsFailed":
+            assert "it broke" in seen["err"], what
+        else:
+            assert "no_such_module_at_all" in seen["err"], what
+
+
+async def test_a_machine_that_does_not_answer_is_unreachable(
+    octans: Octans, tasks: Tasks, addresses: list[str]
+) -> None:
+    alone, partly = await asyncio.gather(
+        octans.run(unique("away"), [f"{addresses[0]}:2"], [{"raw": "true"}]),
+        octans.run(unique("partly-away"), [f"{addresses[0]}:2", addresses[1]], [{"raw": "true"}]),
+    )
+    seen, seen_partly = await asyncio.gather(octans.ended(alone), octans.ended(partly))
+    assert (seen["status"], seen["reason"]) == (FAILED, "HostsUnreachable")
+    assert f"{addresses[0]}:2" in seen["err"]
+    assert seen_partly["status"] == PARTLY
+    assert (await tasks.by_id(partly)).status.host_outcomes == "1u1o"
+
+
+async def test_a_play_that_takes_too_long_is_ended(octans: Octans, addresses: list[str]) -> None:
+    number = await octans.run(unique("slow"), addresses[:1], [{"raw": "sleep 60"}], timeout=3)
+    seen = await octans.ended(number, seconds=40)
+    assert (seen["status"], seen["reason"]) == (FAILED, "TimedOut")
+
+
+async def test_tasks_beyond_max_running_wait_in_the_queue(
+    octans: Octans, controller: HostProcess, machines: list[Machine], addresses: list[str]
+) -> None:
+    waiting = unique("second")
+    async with restarted(controller, OCTANS_MAX_RUNNING="1"):
+        first = await octans.run(unique("first"), addresses[:1], [{"raw": "sleep 60"}])
+        await octans.reaches(first, {RUNNING}, seconds=30)
+        second = await octans.run(waiting, addresses[:1], [mark(waiting)])
+        third = await octans.run(unique("third"), addresses[:1], [{"raw": "true"}])
+        seen = await _position(octans, third, 2)
+        assert (seen["status"], seen["phase"], seen["reason"]) == (INIT, "Queued", "Queued")
+        await octans.stop(second)
+        stopped = await octans.ended(second, seconds=10)
+        assert (stopped["status"], stopped["phase"]) == (STOPPED, "Stopped")
+        await _position(octans, third, 1)
+        await octans.stop(first)
+        assert (await octans.ended(first, seconds=35))["status"] == STOPPED
+        assert (await octans.ended(third))["status"] == SUCCESS
+    assert await total_marks(machines, waiting) == [0, 0, 0], "stopped before it ran"
+
+
+async def _position(octans: Octans, number: int, position: int) -> dict[str, Any]:
+    return await wait_for(
+        f"place {position} in the queue",
+        lambda: octans.check(number),
+        lambda seen: seen["queue_position"] == position,
+        seconds=20,
+    )
+
+
+async def test_exclusive_hosts_wait_for_hosts_in_use(
+    octans: Octans, tasks: Tasks, addresses: list[str]
+) -> None:
+    first = await octans.run(unique("holds"), addresses[:1], [{"raw": "sleep 8"}])
+    await octans.reaches(first, {RUNNING}, seconds=30)
+    exclusive, plain = unique("wants"), unique("shares")
+    await tasks.create(manifest(exclusive, addresses[:2], exclusiveHosts=True))
+    await tasks.create(manifest(plain, addresses[:2]))
+    waits = await wait_for(
+        "a reason to wait",
+        lambda: tasks.get(exclusive),
+        lambda task: task.status.reason == "WaitingForHosts",
+        seconds=10,
+    )
+    assert waits.status.phase.value == "Queued"
+    assert addresses[0] in waits.status.message
+    assert (await tasks.ended(plain)).status.phase.value == "Succeeded"
+    assert (await tasks.get(exclusive)).status.phase.value == "Queued"
+    assert (await octans.ended(first))["status"] == SUCCESS
+    assert (await tasks.ended(exclusive)).status.phase.value == "Succeeded"
