@@ -30,6 +30,25 @@ FINALIZER: Final = "octans.io/stop"
 GATE: Final = "octans.io/claim"
 """Scheduling gate of every task pod; removed once the pod is claimed in the task's status."""
 
+ANNOTATION_PARAMS: Final = "octans.io/params"
+"""`pending` until the Secret with the request's params is written, then `ready`: a pending task
+is not started. Absent on tasks without params. See api/submit.py."""
+ANNOTATION_REQUEST: Final = "octans.io/request"
+"""Random id of the HTTP request that made, or completed, the task."""
+ANNOTATION_KEY: Final = "octans.io/idempotency-key"
+"""SHA-256 of the request's Idempotency-Key."""
+ANNOTATION_FINGERPRINT: Final = "octans.io/fingerprint"
+"""What tells a repeated request from another one; only with an Idempotency-Key or while pending."""
+ANNOTATION_CALLER: Final = "octans.io/caller"
+"""Who asked, as the API's authentication knows it."""
+
+ANNOTATION_ENDED: Final = "octans.io/ended"
+"""When the task ended, seconds since 1970: retention by count without reading whole tasks."""
+ANNOTATION_EXPIRES: Final = "octans.io/expires"
+"""When the task goes, seconds since 1970: its end and its ttlSecondsAfterFinished."""
+ANNOTATION_GENERATION: Final = "octans.io/generation"
+"""Generation of the spec that the two above and observedGeneration speak of."""
+
 SECRET_PREFIX: Final = "octans-"
 """Secrets that a task may name start with this (a setting), or with the task's own name."""
 
@@ -88,7 +107,7 @@ def input_secret(task: str) -> str:
 
 
 def params_secret(task: str) -> str:
-    """Name of the Secret in which the API keeps a request's `params`."""
+    """How the name of the Secret begins in which the API keeps a request's `params`."""
     return f"{task}-params"
 
 

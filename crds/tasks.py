@@ -31,12 +31,18 @@ class TaskStore:
         *,
         labels: dict[str, str] | None = None,
         annotations: dict[str, str] | None = None,
+        finalizers: tuple[str, ...] = (),
     ) -> AnsibleTask:
         """The task as stored; AlreadyExists where the object's name is in use."""
         body: Object = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
-            "metadata": {"name": name, "labels": labels or {}, "annotations": annotations or {}},
+            "metadata": {
+                "name": name,
+                "labels": labels or {},
+                "annotations": annotations or {},
+                "finalizers": list(finalizers),
+            },
             "spec": spec.wire(),
         }
         return AnsibleTask.model_validate(await self.client.create(TASKS, self.namespace, body))
@@ -62,6 +68,18 @@ class TaskStore:
             await self.client.patch(TASKS, self.namespace, name, patch)
         )
 
+    async def annotate(self, task: AnsibleTask, changes: dict[str, str | None]) -> AnsibleTask:
+        """Set annotations, None removes one; Conflict where the task has changed since."""
+        patch = {
+            "metadata": {
+                "resourceVersion": task.metadata.resource_version,
+                "annotations": changes,
+            }
+        }
+        return AnsibleTask.model_validate(
+            await self.client.patch(TASKS, self.namespace, task.metadata.name, patch)
+        )
+
     async def write_status(self, task: AnsibleTask, status: Status) -> AnsibleTask:
         """Replace the status; Conflict where the task has changed since it was read."""
         patch: list[Object] = [
@@ -77,13 +95,19 @@ class TaskStore:
         )
 
     async def write_metadata(
-        self, task: AnsibleTask, *, labels: dict[str, str], finalizers: tuple[str, ...]
+        self,
+        task: AnsibleTask,
+        *,
+        labels: dict[str, str],
+        finalizers: tuple[str, ...],
+        annotations: dict[str, str] | None = None,
     ) -> AnsibleTask:
-        """Add labels and set the finalizers; Conflict where the task has changed since."""
+        """Add labels and annotations, set the finalizers; Conflict where the task has changed."""
         patch = {
             "metadata": {
                 "resourceVersion": task.metadata.resource_version,
                 "labels": labels,
+                "annotations": annotations or {},
                 "finalizers": list(finalizers),
             }
         }

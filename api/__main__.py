@@ -1,0 +1,41 @@
+"""`python -m api`: serve until SIGTERM, then finish what is under way."""
+
+import logging
+import sys
+from types import FrameType
+
+import uvicorn
+
+from api import app
+from api.edge import JsonLines
+from api.settings import Settings
+
+
+class _Server(uvicorn.Server):
+    """Tells those who wait for a task's end that the program is to end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        front = getattr(self.config.loaded_app.inner.state, "front", None)
+        if front is not None:
+            front.stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    """Run the server."""
+    settings = Settings()
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    config = uvicorn.Config(
+        app.wrapped(app.create(settings), settings),
+        host=settings.host, port=settings.port, loop="uvloop", http="httptools", ws="none",
+        log_config=None, access_log=False, proxy_headers=False, server_header=False,
+        lifespan="on", backlog=2048, timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )  # fmt: skip
+    _Server(config).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The application: routes, answers to problems, and what lives as long as it does."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import VERSION, calls, health, problems
+from api.answers import refusal
+from api.auth import Anybody
+from api.edge import Edge
+from api.front import Front
+from api.limits import Rate, Rates
+from api.problems import Internal, NotFound, Problem, TooLarge, WrongMethod
+from api.settings import Settings
+from api.upstream import PatientClient
+from crds import errors
+from crds.tasks import TaskStore
+
+_log = logging.getLogger("octans.api")
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application; it connects to the Kubernetes API when it is started."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        client = await PatientClient.open(settings)
+        app.state.front = Front(
+            settings=settings,
+            tasks=TaskStore(client, settings.namespace),
+            authenticator=Anybody(),
+            rates=Rates(
+                Rate(settings.run_rate, settings.run_burst),
+                Rate(settings.other_rate, settings.other_burst),
+                asyncio.get_running_loop().time,
+            ),
+        )
+        try:
+            yield
+        finally:
+            await client.close()
+
+    app = FastAPI(
+        title="Octans", version=VERSION, lifespan=lifespan, redirect_slashes=False, redoc_url=None,
+        summary="Runs Ansible work on machines outside Kubernetes.",
+    )  # fmt: skip
+    app.state.registry = CollectorRegistry()
+    app.include_router(calls.router)
+    app.include_router(health.router)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(errors.ClusterError, _on_cluster_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    return app
+
+
+def wrapped(app: FastAPI, settings: Settings) -> Edge:
+    """The application behind the layer that lets no fault out."""
+    return Edge(app, app.state.registry, settings.max_in_flight)
+
+
+async def _on_problem(_: Request, problem: Exception) -> Response:
+    return refusal(problem) if isinstance(problem, Problem) else _failed(problem)
+
+
+async def _on_cluster_error(_: Request, error: Exception) -> Response:
+    known = problems.of_cluster_error(error) if isinstance(error, errors.ClusterError) else None
+    if known is None:
+        return _failed(error)
+    _log.warning("the Kubernetes API cannot be reached", extra={"reason": str(error)})
+    return refusal(known)
+
+
+def _failed(error: Exception) -> Response:
+    error_id = secrets.token_hex(6)
+    _log.error("request failed", extra={"error_id": error_id}, exc_info=error)
+    return refusal(Internal(error_id))
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    """The framework's own refusals, in our words."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        return refusal(NotFound("there is nothing at this path"))
+    if status == 405:
+        allow = dict(getattr(error, "headers", None) or {})
+        return refusal(WrongMethod("this path does not take this method", headers=allow))
+    if status == 413:
+        return refusal(TooLarge("the request is too large"))
+    return _failed(error)

@@ -1,0 +1,183 @@
+"""The five calls: unpack, one call, hand back."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import body, dialects, front, gather, loglines, lookup, openapi, submit, view
+from api.answers import answer
+from api.dialects import Dialect
+from api.front import Front
+from api.problems import NoCorrelation, NotFound
+from api.request import (
+    Headers,
+    Target,
+    canonical,
+    read_headers,
+    read_log,
+    read_run,
+    read_target,
+)
+from crds import errors, names
+from crds.model import AnsibleTask
+
+router = APIRouter()
+_POLL_SECONDS = 0.3
+"""Between two looks at a task whose end is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request whose sender is known and whose body is read."""
+
+    request: Request
+    front: Front
+    dialect: Dialect
+    headers: Headers
+    body: dict[str, Any]
+    caller: str
+
+
+async def _receive(request: Request, name: str, *, runs: bool = False) -> Call:
+    """Let a request in: who it is, whether it is too much, what it says."""
+    here = front.of(request)
+    headers = read_headers(request.headers)
+    dialect = dialects.of(headers)
+    caller = await here.authenticator.caller(request, name)
+    here.rates.take(caller or _source(request, headers), runs=runs)
+    if runs and dialect.NEEDS_CORRELATION and headers.correlation is None:
+        raise NoCorrelation
+    settings = here.settings
+    content = await body.read(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+    return Call(request, here, dialect, headers, content, caller)
+
+
+def _source(request: Request, headers: Headers) -> str:
+    return headers.source or (request.client.host if request.client else "")
+
+
+@router.post("/api/run", **openapi.RUN)
+async def run(request: Request) -> Response:
+    """Carry out Ansible work on some machines."""
+    call = await _receive(request, "run", runs=True)
+    return _accepted(call, await _submitted(call, parallel=False))
+
+
+@router.post("/api/parallel_run", **openapi.PARALLEL_RUN)
+async def parallel_run(request: Request) -> Response:
+    """Carry out Ansible work on some machines from several pods side by side."""
+    call = await _receive(request, "parallel_run", runs=True)
+    task = await _submitted(call, parallel=True)
+    if call.headers.respond_async or not call.dialect.PARALLEL_WAITS:
+        return _accepted(call, task)
+    task = await _ended(call, task)
+    found = await gather.of_one(call.front.tasks, task)
+    return _about(call, task, call.dialect.log(loglines.lines(task, found)))
+
+
+@router.post("/api/stop", **openapi.STOP)
+async def stop(request: Request) -> Response:
+    """Stop a task; one that has ended stays as it ended."""
+    call = await _receive(request, "stop")
+    target = read_target(call.body)
+    task = await _found(call, target, to_stop=True)
+    if not task.finished and not task.spec.cancel:
+        try:
+            task = await call.front.tasks.cancel(task.metadata.name)
+        except errors.NotFound:
+            raise NotFound(call.dialect.unknown(target, to_stop=True)) from None
+    return _about(call, task, {"code": 0, "content": {}})
+
+
+@router.post("/api/check", **openapi.CHECK)
+async def check(request: Request) -> Response:
+    """Tell how a task stands."""
+    call = await _receive(request, "check")
+    task = await _found(call, read_target(call.body), to_stop=False)
+    found = await gather.archived(call.front.tasks, task)
+    seen = view.view(task, lookup.id_of(task), found, log_bytes=call.front.settings.log_bytes)
+    return _about(call, task, {"code": 0, "content": call.dialect.checked(seen)})
+
+
+@router.post("/api/getlog", **openapi.GETLOG)
+async def getlog(request: Request) -> Response:
+    """Give the log lines of all tasks of one correlation id."""
+    call = await _receive(request, "getlog")
+    ask = read_log(call.body, call.headers)
+    label = f"{names.LABEL_CORRELATION}={names.label_value(ask.correlation)}"
+    tasks = [
+        task async for task in call.front.tasks.list(labels=label) if loglines.matches(task, ask)
+    ]
+    if not tasks and call.dialect.MISSING_LOG is not None:
+        raise NotFound(call.dialect.MISSING_LOG)
+    tasks.sort(key=lambda task: (task.metadata.creation_timestamp, lookup.id_of(task)))
+    found = await gather.everything(call.front.tasks, tasks, label) if tasks else []
+    lines = [
+        line
+        for task, entries in zip(tasks, found, strict=True)
+        for line in loglines.lines(task, entries, ask.host)
+    ]
+    return answer(call.dialect.log(lines), correlation=call.headers.correlation)
+
+
+async def _submitted(call: Call, *, parallel: bool) -> AnsibleTask:
+    name = "parallel_run" if parallel else "run"
+    ask = read_run(call.body, call.dialect.WORK_FIELDS, call.front.settings, parallel=parallel)
+    headers = call.headers
+    origin = submit.Origin(
+        request_id=uuid.uuid4().hex,
+        source=headers.source,
+        correlation=_correlation(headers),
+        asked=canonical(name, headers, call.body),
+        key=headers.idempotency_key,
+        caller=call.caller,
+    )
+    return await submit.submit(call.front.tasks, ask, origin)
+
+
+def _correlation(headers: Headers) -> str:
+    if headers.correlation is None or (not headers.correlation and not headers.field_dialect):
+        return uuid.uuid4().hex
+    return headers.correlation
+
+
+async def _found(call: Call, target: Target, *, to_stop: bool) -> AnsibleTask:
+    task = await lookup.find(call.front.tasks, target)
+    if task is None:
+        raise NotFound(call.dialect.unknown(target, to_stop=to_stop))
+    return task
+
+
+async def _ended(call: Call, task: AnsibleTask) -> AnsibleTask:
+    """The task at its end, or when the wait is over, the caller gone or the program to end."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + call.front.settings.wait_seconds
+    while not task.finished and clock() < until and not call.front.stopping.is_set():
+        await asyncio.sleep(_POLL_SECONDS)
+        if await call.request.is_disconnected():
+            break
+        try:
+            task = await call.front.tasks.get(task.metadata.name, cached=True) or task
+        except errors.Unavailable:
+            continue  # the task goes on meanwhile
+    return task
+
+
+def _accepted(call: Call, task: AnsibleTask) -> Response:
+    return _about(call, task, {"code": 0, "content": {"id": lookup.id_of(task)}})
+
+
+def _about(call: Call, task: AnsibleTask, content: Any) -> Response:  # noqa: ANN401 - any JSON
+    """An answer about a task, with the headers that say which."""
+    correlation = call.headers.correlation or task.spec.correlation_id
+    return answer(
+        content,
+        task_id=lookup.id_of(task),
+        task_status=view.status_of(task),
+        correlation=correlation,
+    )

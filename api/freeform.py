@@ -1,0 +1,193 @@
+"""Free-form data of a request (work and variables): bounded, plain JSON, from JSON or YAML text.
+
+Pure. What is given back holds only what JSON and the Kubernetes API both can: objects with text
+keys, lists, texts without NUL and lone surrogates, finite numbers, booleans and null.
+"""
+
+import json
+import math
+import re
+from typing import Any, Final, NoReturn
+
+import yaml
+
+from api.problems import ParamError, TooLarge
+
+Json = Any
+"""Data as a JSON or YAML parser gives it: anything may be anywhere until it was checked."""
+
+_MOST_ITEMS: Final = 300_000
+"""Values of a document; more can't stand in 256 KiB of JSON, but YAML's aliases multiply."""
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+_GROWS = re.compile("[<>&\u2028\u2029]")
+
+
+def check_text(text: str, field: str) -> str:
+    """The text, where it holds neither NUL nor a lone surrogate."""
+    if _UNFIT.search(text):
+        raise ParamError(f"{field} must not hold NUL or a lone surrogate")
+    return text
+
+
+def check(value: Json, field: str, *, depth: int, int64: bool = False) -> None:
+    """Refuse what is no plain data, nests deeper than `depth` or holds unfit text.
+
+    `int64` refuses whole numbers that the Kubernetes API would store inexactly.
+    """
+    level, reached, seen = [value], 0, 0
+    while level:
+        reached += 1
+        if reached > depth:
+            raise ParamError(f"{field} must not nest deeper than {depth} levels")
+        below: list[Json] = []
+        for item in level:
+            if isinstance(item, dict):
+                for key in item:
+                    _check_key(key, field)
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+            else:
+                _check_scalar(item, field, int64)
+        seen += len(below)
+        if seen > _MOST_ITEMS:
+            raise ParamError(f"{field} must hold at most {_MOST_ITEMS} values")
+        level = below
+
+
+def _check_key(key: Json, field: str) -> None:
+    if not isinstance(key, str):
+        raise ParamError(f"{field} must have texts as keys")
+    check_text(key, field)
+
+
+def _check_scalar(value: Json, field: str, int64: bool) -> None:
+    if isinstance(value, str):
+        check_text(value, field)
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        if int64 and not -(2**63) <= value < 2**63:
+            raise ParamError(f"{field} must hold whole numbers of at most 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ParamError(f"{field} must hold finite numbers")
+    else:
+        raise ParamError(f"{field} must hold texts, numbers, booleans, lists and objects only")
+
+
+def check_size(value: Json, field: str, limit: int) -> None:
+    """Refuse (TooLarge) what is longer than `limit` bytes as JSON or as the given text."""
+    if len(dump(value)) > limit:
+        raise TooLarge(f"{field} must be at most {limit} bytes")
+
+
+def dump(value: Json) -> bytes:
+    """The shortest JSON of checked data; of a text, the text itself."""
+    text = value if isinstance(value, str) else json.dumps(
+        value, ensure_ascii=False, separators=(",", ":")
+    )  # fmt: skip
+    return text.encode("utf-8", "surrogatepass")
+
+
+def stored_size(value: Json) -> int:
+    """Bytes of JSON data as the Kubernetes API stores it: it escapes <, > and & with six each."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode("utf-8", "surrogatepass")) + 5 * len(_GROWS.findall(text))
+
+
+class NotParsable(Exception):
+    """Neither JSON nor YAML, or out of bounds; the message goes on after `FIELD `."""
+
+
+def parse(text: str, *, depth: int) -> Json:
+    """What a JSON or YAML text holds; plain text is a str. Raises NotParsable."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise NotParsable(f"must not nest deeper than {depth} levels") from error
+    except ValueError:
+        pass
+    try:
+        _bound(text, depth)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - made from SafeLoader
+    except RecursionError as error:
+        raise NotParsable(f"must not nest deeper than {depth} levels") from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise NotParsable(f"must be JSON or YAML{_where(error)}") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
+
+
+def _bound(text: str, depth: int) -> None:
+    """Bound a document before anything is built from it: its nesting, and its values as aliases
+    multiply them."""
+    sizes: dict[str, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    total = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        anchor, before = getattr(event, "anchor", None), total
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((anchor, total))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            total += 1
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+        elif isinstance(event, yaml.AliasEvent):
+            total += _size_of_alias(sizes, anchor)
+        if anchor is not None and not isinstance(event, yaml.CollectionStartEvent):
+            sizes[anchor] = total - before
+        if len(opened) > depth:
+            raise NotParsable(f"must not nest deeper than {depth} levels")
+        if total > _MOST_ITEMS:
+            raise NotParsable(f"must hold at most {_MOST_ITEMS} values")
+
+
+def _size_of_alias(sizes: dict[str, int], anchor: str | None) -> int:
+    if anchor is None or anchor not in sizes:
+        raise NotParsable("must not hold an alias to itself or to nothing")
+    return sizes[anchor]
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as data: keys are texts as written, dates stay texts, other tags are refused."""
+
+    def construct_mapping(
+        self,
+        node: yaml.MappingNode,
+        deep: bool = True,  # noqa: ARG002 - always deep: nothing here refers to itself
+    ) -> dict[Json, Json]:
+        self.flatten_mapping(node)
+        # YAML 1.1 makes booleans of the keys n, y, on and off; Ansible's keys are texts.
+        return {self._key(key): self.construct_object(value, True) for key, value in node.value}
+
+    def _key(self, node: yaml.Node) -> Json:
+        if not isinstance(node, yaml.ScalarNode):
+            raise NotParsable("must have texts as keys")
+        return node.value
+
+
+def _as_list(loader: Json, node: yaml.Node) -> Json:
+    return loader.construct_sequence(node, deep=True)
+
+
+def _as_text(loader: Json, node: yaml.Node) -> Json:
+    return loader.construct_scalar(node)
+
+
+def _as_mapping(loader: Json, node: yaml.Node) -> Json:
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+_Loader.add_constructor("tag:yaml.org,2002:value", _as_text)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _as_list)
+_Loader.add_constructor("tag:yaml.org,2002:map", _as_mapping)

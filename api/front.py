@@ -1,0 +1,31 @@
+"""What the routes work with: made when the program starts, closed when it ends."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from api.auth import Authenticator
+from api.limits import Rates
+from api.settings import Settings
+from crds.tasks import TaskStore
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The settings, the tasks, and who may do how much."""
+
+    settings: Settings
+    tasks: TaskStore
+    authenticator: Authenticator
+    rates: Rates
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the program is to end: nobody is kept waiting any longer."""
+
+
+def of(request: Request) -> Front:
+    """The front that a request came to."""
+    front = request.app.state.front
+    if not isinstance(front, Front):
+        raise TypeError("the application was not started")
+    return front

@@ -1,0 +1,66 @@
+"""The caller's variables: an object, JSON or YAML text, or key=value text. Pure."""
+
+import re
+import shlex
+
+from api import freeform
+from api.freeform import Json
+from api.problems import ParamError, TooLarge
+
+_REFUSED = re.compile(
+    r"ansible_.*|inventory_hostname.*|role_.*"
+    r"|hostvars|groups|group_names|play_hosts|playbook_dir|omit|vars|lookup|query",
+    re.DOTALL,
+)
+"""Ansible's connection and magic variables; nothing beyond this list is refused."""
+
+
+def read(value: Json, *, limit: int = 256 * 1024, depth: int = 64) -> dict[str, Json]:
+    """The variables; at most `limit` bytes (TooLarge), else ParamError."""
+    if value is None or value == []:  # an empty array of a PHP caller
+        return {}
+    if isinstance(value, str):
+        value = _from_text(value, limit, depth)
+    if not isinstance(value, dict):
+        raise ParamError("params must be an object, or text with an object or key=value pairs")
+    freeform.check(value, "params", depth=depth)
+    freeform.check_size(value, "params", limit)
+    for name in value:
+        if _REFUSED.fullmatch(name):
+            raise ParamError(
+                f"params must not set {name[:64]}: Ansible gives it a meaning of its own"
+            )
+    return value
+
+
+def _from_text(text: str, limit: int, depth: int) -> Json:
+    if len(text) > limit:
+        raise TooLarge(f"params must be at most {limit} bytes")
+    freeform.check_text(text, "params")
+    if not text.strip():
+        return {}
+    fault: freeform.NotParsable | None = None
+    try:
+        value = freeform.parse(text, depth=depth)
+        if isinstance(value, dict):
+            return value
+        if value == [] or value is None:
+            return {}
+    except freeform.NotParsable as error:
+        fault = error
+    if (pairs := _pairs(text)) is not None:
+        return pairs
+    if fault is not None:
+        raise ParamError(f"params {fault}") from fault
+    return None
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    """The variables of `a=1 b="two words"`; values stay texts. None where it is no such text."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return None
+    if not all(re.match(r"[^\s=]+=", word) for word in words):
+        return None
+    return dict(word.split("=", 1) for word in words)

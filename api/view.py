@@ -1,0 +1,163 @@
+"""What is known of a task, as both dialects tell it. Pure."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from api.results import Entry, log_object
+from crds.conditions import Outcome, Phase
+from crds.model import AnsibleTask, unpack_outcomes
+
+INIT, RUNNING, SUCCESS, FAILED, STOPPED, PARTLY = range(6)
+"""The statuses of the HTTP contract."""
+
+_OF_PHASE: Final = {
+    Phase.QUEUED: INIT,
+    Phase.STARTING: INIT,
+    Phase.RUNNING: RUNNING,
+    Phase.SUCCEEDED: SUCCESS,
+    Phase.FAILED: FAILED,
+    Phase.STOPPED: STOPPED,
+    Phase.PARTLY_SUCCEEDED: PARTLY,
+}
+_OF_OUTCOME: Final = {
+    Outcome.WAITING: INIT,
+    Outcome.RUNNING: RUNNING,
+    Outcome.OK: SUCCESS,
+    Outcome.FAILED: FAILED,
+    Outcome.UNREACHABLE: FAILED,
+    Outcome.UNFINISHED: FAILED,
+}
+_ERR_LIMIT: Final = 1024
+"""Bytes of an error text."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node of the request, as it was spelled."""
+
+    name: str
+    status: int
+    log: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as `check` tells it; `err` is empty unless it failed on some node."""
+
+    id: int
+    status: int
+    err: str
+    created: datetime
+    updated: datetime
+    nodes: tuple[NodeView, ...]
+    log: tuple[dict[str, Any], ...]
+    phase: str
+    reason: str
+    message: str
+    queue_position: int | None
+    log_complete: bool
+
+
+def status_of(task: AnsibleTask) -> int:
+    """Where a task stands, as a number of the HTTP contract."""
+    return _OF_PHASE[task.status.phase]
+
+
+def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) -> TaskView:
+    """All that `check` tells of a task; of the log the newest `log_bytes` bytes of JSON."""
+    status = status_of(task)
+    log = newest([log_object(entry.result) for entry in in_time(found)], log_bytes)
+    by_host: dict[str, list[dict[str, Any]]] = {}
+    for item in log:
+        by_host.setdefault(item["host"], []).append(item)
+    return TaskView(
+        id=number,
+        status=status,
+        err=_err(task, found) if status in (FAILED, PARTLY) else "",
+        created=task.metadata.creation_timestamp,
+        updated=task.status.update_time or task.metadata.creation_timestamp,
+        nodes=tuple(
+            NodeView(name, status, tuple(by_host.get(name, ())))
+            for name, status in zip(task.spec.unique_hosts, node_statuses(task), strict=True)
+        ),
+        log=tuple(log),
+        phase=task.status.phase.value,
+        reason=task.status.reason,
+        message=task.status.message,
+        queue_position=task.status.queue_position,
+        log_complete=bool(task.status.log and task.status.log.complete),
+    )
+
+
+def in_time(found: list[Entry]) -> list[Entry]:
+    """The results by end time, slice and sequence."""
+    return sorted(found, key=lambda entry: (entry.result.end, entry.index, entry.seq))
+
+
+def node_statuses(task: AnsibleTask) -> list[int]:
+    """Every node's status in the request's order; after the end none is 0 or 1."""
+    hosts = task.spec.unique_hosts
+    outcomes = unpack_outcomes(task.status.host_outcomes or "")
+    if len(outcomes) != len(hosts):
+        # Before the first status, or an end without one: what little is known by name.
+        known = {host.name: host.outcome for host in task.status.hosts}
+        well = task.status.phase is Phase.SUCCEEDED
+        outcomes = [known.get(host, Outcome.OK if well else Outcome.WAITING) for host in hosts]
+    return [_node_status(outcome, task.status.phase) for outcome in outcomes]
+
+
+def _node_status(outcome: Outcome, phase: Phase) -> int:
+    status = _OF_OUTCOME[outcome]
+    if not phase.terminal:
+        return status
+    if outcome in (Outcome.WAITING, Outcome.RUNNING, Outcome.UNFINISHED):
+        return STOPPED if phase is Phase.STOPPED else FAILED
+    return status
+
+
+def _err(task: AnsibleTask, found: list[Entry]) -> str:
+    """Host, task and message of the first failure and how many more; at most 1 KiB."""
+    statuses = dict(zip(task.spec.unique_hosts, node_statuses(task), strict=True))
+    bad = [entry.result for entry in in_time(found) if _decides(entry, statuses)]
+    if not bad:
+        return cut(task.status.message or task.status.reason, _ERR_LIMIT)
+    first, hosts = bad[0], {result.host for result in bad}
+    text = f"{first.host}: {first.task}: {first.failure().strip()}"
+    more = len([status for status in statuses.values() if status == FAILED]) - 1
+    tail = f" (and {more} more failed hosts)" if more > 0 and hosts else ""
+    return cut(text, _ERR_LIMIT - len(tail)) + tail
+
+
+def _decides(entry: Entry, statuses: dict[str, int]) -> bool:
+    """Whether a result is a failure that counts: not ignored, on a host that failed."""
+    result = entry.result
+    bad = result.status in ("failed", "unreachable") and not result.ignored
+    return bad and statuses.get(result.host) == FAILED
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, at most `limit` bytes of UTF-8, with `...` where it was longer."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return text
+    return data[: limit - 3].decode("utf-8", "ignore") + "..."
+
+
+def newest(log: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """The last objects that fit into `limit` bytes of JSON; a first one says what is left out."""
+    size, kept = 2, len(log)
+    while kept > 0:
+        size += len(json.dumps(log[kept - 1], ensure_ascii=False).encode("utf-8", "replace")) + 2
+        if size > limit:
+            break
+        kept -= 1
+    if kept == 0:
+        return log
+    last = log[kept - 1]
+    mark = {
+        "host": last["host"], "task": "", "status": "cut", "start": last["start"],
+        "end": last["end"], "delta": "0:00:00", "msg": f"{kept} older results are left out",
+    }  # fmt: skip
+    return [mark, *log[kept:]]
