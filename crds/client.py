@@ -21,6 +21,7 @@ Object = dict[str, Any]
 
 CALL_TIMEOUT: Final = 15.0
 """Seconds that one call may take in all."""
+_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Client:
         except kube_config.ConfigException:
             await kube_config.load_kube_config(client_configuration=configuration)
         configuration.connection_pool_maxsize = connections
-        configuration.retries = False
+        configuration.retries = None  # trying again is for callers, who know what is safe
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:
@@ -86,8 +87,12 @@ class Client:
         cached: bool = False,
         limit: int = 0,
         more: str = "",
+        metadata_only: bool = False,
     ) -> Page:
-        """One page of objects; the whole list where `limit` is 0."""
+        """One page of objects; the whole list where `limit` is 0.
+
+        `metadata_only` leaves spec and status out, which for thousands of tasks is most of it.
+        """
         query = {
             "labelSelector": labels,
             "fieldSelector": fields,
@@ -96,7 +101,8 @@ class Client:
             "resourceVersion": "0" if cached else "",
         }
         query = {key: value for key, value in query.items() if value}
-        answer = await self._json("GET", _path(kind, namespace), query)
+        accept = _METADATA_LIST if metadata_only else "application/json"
+        answer = await self._json("GET", _path(kind, namespace), query, accept=accept)
         head = answer.get("metadata", {})
         return Page(
             answer.get("items") or [], head.get("resourceVersion", ""), head.get("continue", "")
@@ -190,8 +196,9 @@ class Client:
         query: dict[str, str],
         body: Object | Sequence[Object] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Object:
-        response = await self._send(method, path, query, body, content_type)
+        response = await self._send(method, path, query, body, content_type, accept=accept)
         try:
             answer = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -208,10 +215,11 @@ class Client:
         body: Object | Sequence[Object] | None = None,
         content_type: str = "application/json",
         *,
+        accept: str = "application/json",
         timeout: float | aiohttp.ClientTimeout = CALL_TIMEOUT,  # noqa: ASYNC109 - the transport's own
     ) -> aiohttp.ClientResponse:
         """The answer of a successful call, its body still to be read."""
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         headers.update(self._api.default_headers)
         if not isinstance(timeout, aiohttp.ClientTimeout):
             timeout = aiohttp.ClientTimeout(total=timeout)

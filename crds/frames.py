@@ -105,23 +105,36 @@ def parse(line: bytes) -> Frame | None:
     return Frame(run, seq, time, kind, data, (part[0], part[1]) if part else None, text, line)
 
 
+class Assembler:
+    """Puts records together from frames given in order of `seq`."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Frame] = []
+
+    def add(self, frame: Frame) -> Record | None:
+        """The record that this frame completes; one with a missing part is never completed."""
+        if frame.part is None:
+            self._pieces = []
+            data = frame.data or {}
+            return Record(frame.run, frame.seq, frame.seq, frame.time, frame.kind, data)
+        number, total = frame.part
+        if number == 1:
+            self._pieces = []
+        elif not self._pieces or self._pieces[-1].seq != frame.seq - 1:
+            self._pieces = []
+            return None
+        self._pieces.append(frame)
+        if number != total or (joined := _joined(self._pieces)) is None:
+            return None
+        return Record(frame.run, self._pieces[0].seq, frame.seq, frame.time, frame.kind, joined)
+
+
 def records(frames: Iterable[Frame]) -> Iterator[Record]:
     """The records of frames in order of `seq`; a record with a missing part is left out."""
-    pieces: list[Frame] = []
+    assembler = Assembler()
     for frame in frames:
-        if frame.part is None and frame.data is not None:
-            pieces = []
-            yield Record(frame.run, frame.seq, frame.seq, frame.time, frame.kind, frame.data)
-            continue
-        number, total = frame.part or (0, 0)
-        if number == 1:
-            pieces = []
-        elif not pieces or pieces[-1].seq != frame.seq - 1:
-            pieces = []
-            continue
-        pieces.append(frame)
-        if number == total and (data := _joined(pieces)) is not None:
-            yield Record(frame.run, pieces[0].seq, frame.seq, frame.time, frame.kind, data)
+        if (record := assembler.add(frame)) is not None:
+            yield record
 
 
 def _joined(pieces: list[Frame]) -> dict[str, Any] | None:
@@ -236,6 +249,14 @@ class Result:
     items: tuple[str, ...] = ()
     """Messages of the failed items of a loop."""
     cut: tuple[str, ...] = ()
+
+    def failure(self) -> str:
+        """What went wrong, as people want to read it (API.md, getlog): msg; where that only speaks
+        of a return code, stderr, else the end of stdout."""
+        if self.msg and self.msg.strip() != "non-zero return code":
+            return self.msg
+        text = (self.stderr or "").strip() or (self.stdout or "").strip()[-1024:]
+        return text or "no error msg out"
 
     def data(self) -> dict[str, Any]:
         """As JSON, without what is empty."""

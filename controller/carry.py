@@ -1,0 +1,206 @@
+"""Carries a plan's steps out in the cluster; every step may be repeated without harm."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from controller import job as jobs
+from controller import plan as plans
+from controller.observed import Observed, PodView
+from controller.plan import Step
+from controller.session import Session, Sessions
+from controller.settings import Settings
+from controller.slicelog import SliceLog
+from crds import errors, names
+from crds.archive import ConfigMapArchive
+from crds.client import CONFIG_MAPS, EVENTS, JOBS, PODS, SECRETS, TASKS, Client, Kind
+from crds.model import AnsibleTask
+from crds.tasks import TaskStore
+
+Changed = Callable[[AnsibleTask], None]
+"""Called when a task's log told something new."""
+_EVENT_MESSAGE = 1000
+"""Characters; Kubernetes refuses events with more than 1024."""
+
+
+class Carrier:
+    """Does steps; raises errors.ClusterError, Conflict where the task must be looked at again."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: TaskStore,
+        settings: Settings,
+        sessions: Sessions,
+        archive: ConfigMapArchive,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._settings = settings
+        self._sessions = sessions
+        self._archive = archive
+        self._namespace = settings.namespace
+
+    async def carry(self, step: Step, seen: Observed, session: Session, changed: Changed) -> None:
+        """Do one step for the task that was seen."""
+        task = seen.task
+        match step:
+            case plans.Adopt(labels):
+                finalizers = (*task.metadata.finalizers, names.FINALIZER)
+                unique = tuple(dict.fromkeys(finalizers))
+                await self._store.write_metadata(task, labels=dict(labels), finalizers=unique)
+            case plans.Discard():
+                await self._forget(TASKS, task.metadata.name)
+            case plans.Start():
+                await self._start(task)
+            case plans.Ungate(pod):
+                await self._ungate(pod)
+            case plans.Follow(index, pod):
+                self._sessions.follow(session, index, pod.name, lambda: changed(task))
+            case plans.Archive(index):
+                await self._keep(task, session, session.logs[index])
+            case plans.Terminate(pod):
+                await self._patch_pod(pod, [_set("/spec/activeDeadlineSeconds", 1)])
+            case plans.DeletePod(pod):
+                await self._delete_pod(pod)
+            case plans.DeleteJob(uid):
+                await self._delete_job(task.metadata.name, uid)
+            case plans.Retire():
+                await self._retire(seen)
+            case plans.Announce(reason, message, warning):
+                await self._announce(task, reason, message, warning=warning)
+            case _:
+                raise TypeError(f"no such step: {step!r}")
+
+    async def _start(self, task: AnsibleTask) -> None:
+        """The Job's pods wait for the Secret by its name, so the order of the two is free."""
+        for kind, body in (
+            (SECRETS, jobs.input_secret(task, self._settings)),
+            (JOBS, jobs.job(task, self._settings)),
+        ):
+            try:
+                await self._client.create(kind, self._namespace, body)
+            except errors.AlreadyExists:
+                # Ours from before a crash; a stranger's Job is seen by its owner in the next pass.
+                continue
+
+    async def _ungate(self, pod: PodView) -> None:
+        # The gate's place is tested by its name, the pod by its uid: nothing else is ever opened.
+        gate = "/spec/schedulingGates/0"
+        await self._patch_pod(
+            pod,
+            [{"op": "test", "path": f"{gate}/name", "value": names.GATE},
+             {"op": "remove", "path": gate}],
+        )  # fmt: skip
+
+    async def _patch_pod(self, pod: PodView, operations: list[dict[str, Any]]) -> None:
+        test = {"op": "test", "path": "/metadata/uid", "value": pod.uid}
+        try:
+            await self._client.patch(PODS, self._namespace, pod.name, [test, *operations])
+        except (errors.Invalid, errors.NotFound) as error:
+            raise errors.Conflict(f"pod {pod.name} has changed: {error}") from error
+
+    async def _delete_pod(self, pod: PodView) -> None:
+        try:
+            await self._client.delete(
+                PODS, self._namespace, pod.name, uid=pod.uid, resource_version=pod.resource_version
+            )
+        except errors.NotFound:
+            return
+
+    async def _delete_job(self, name: str, uid: str) -> None:
+        try:
+            await self._client.delete(JOBS, self._namespace, name, uid=uid)
+        except (errors.NotFound, errors.Conflict):
+            return
+
+    async def _keep(self, task: AnsibleTask, session: Session, log: SliceLog) -> None:
+        while (chunk := log.pack(task.metadata.uid)) is not None:
+            await self._archive.append(task, chunk)
+            log.archived(chunk)
+        limit = self._settings.archive_limit // len(session.logs)
+        while sum(size for _, _, size in log.chunks) > limit:
+            victim = _middle(log.chunks, limit)
+            if victim is None:
+                return
+            name = names.archive_chunk(task.metadata.name, log.index, victim[0])
+            await self._forget(CONFIG_MAPS, name)
+            log.forget(victim[0], victim[1])
+
+    async def _retire(self, seen: Observed) -> None:
+        """TTL first, the label last: a crash in between repeats all of it."""
+        task = seen.task
+        mine = seen.job is not None and seen.job.owner_uid == task.metadata.uid
+        if seen.job is not None and mine and seen.job.ttl is None and not seen.job.deleting:
+            await self._give_ttl(seen.job.name)
+        await self._forget(SECRETS, names.input_secret(task.metadata.name))
+        params = names.params_secret(task.metadata.name)
+        for ref in task.spec.vars_from or ():
+            if ref.name.startswith(params):
+                await self._forget(SECRETS, ref.name)
+        ended = task.status.completion_time or datetime.now(UTC)
+        await self._release(task, ended)
+
+    async def _give_ttl(self, name: str) -> None:
+        ttl = {"spec": {"ttlSecondsAfterFinished": self._settings.job_keep_seconds}}
+        try:
+            await self._client.patch(JOBS, self._namespace, name, ttl)
+        except errors.NotFound:
+            return
+
+    async def _release(self, task: AnsibleTask, ended: datetime) -> None:
+        labels = {names.LABEL_FINISHED: "true"}
+        kept = tuple(name for name in task.metadata.finalizers if name != names.FINALIZER)
+        ttl = task.spec.ttl_seconds_after_finished
+        keep = self._settings.keep_seconds if ttl is None else ttl
+        annotations = {
+            names.ANNOTATION_ENDED: str(int(ended.timestamp())),
+            names.ANNOTATION_EXPIRES: str(int(ended.timestamp()) + keep),
+            names.ANNOTATION_GENERATION: str(task.metadata.generation),
+        }
+        try:
+            await self._store.write_metadata(
+                task, labels=labels, finalizers=kept, annotations=annotations
+            )
+        except errors.NotFound:
+            return
+
+    async def _forget(self, kind: Kind, name: str) -> None:
+        try:
+            await self._client.delete(kind, self._namespace, name)
+        except errors.NotFound:
+            return
+
+    async def _announce(
+        self, task: AnsibleTask, reason: str, message: str, *, warning: bool
+    ) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{task.metadata.name}."},
+            "involvedObject": {
+                "apiVersion": names.API_VERSION, "kind": names.KIND,
+                "name": task.metadata.name, "namespace": self._namespace,
+                "uid": task.metadata.uid,
+            },
+            "reason": reason, "message": message[:_EVENT_MESSAGE],
+            "type": "Warning" if warning else "Normal",
+            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+            "source": {"component": "octans-controller"},
+        }  # fmt: skip
+        await self._client.create(EVENTS, self._namespace, body)
+
+
+def _set(path: str, value: object) -> dict[str, Any]:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _middle(chunks: list[tuple[int, int, int]], limit: int) -> tuple[int, int, int] | None:
+    """The oldest chunk that is neither in the first half of the limit nor the newest."""
+    size = 0
+    for chunk in sorted(chunks)[:-1]:
+        size += chunk[2]
+        if size > limit // 2:
+            return chunk
+    return None

@@ -1,0 +1,211 @@
+"""From what a slice's Job, pod and log show to how it ended: one ordered table, pure.
+
+Infrastructure is never reported as the play's fault, nor the other way round.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from controller.observed import JobView, LogView, Observed, PodView, SliceView
+from crds.conditions import Reason
+from crds.frames import RunStatus, Summary
+
+READ_SECONDS: Final = 20
+"""How long after a container's end its log may still be read before it counts as lost."""
+_PULL_FAILED: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
+_IMAGE_WRONG: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a slice ended; `summary` is the runner's word, where it had one."""
+
+    reason: Reason
+    message: str = ""
+    rc: int | None = None
+    summary: Summary | None = None
+    never_ran: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why a pod that has not started never will."""
+
+    reason: Reason
+    message: str
+
+
+def summary_of(pod: PodView | None) -> Summary | None:
+    """The runner's summary in the pod's termination message."""
+    if pod is None or pod.terminated is None:
+        return None
+    try:
+        data = json.loads(pod.terminated.message)
+    except ValueError:
+        return None
+    return Summary.read(data) if isinstance(data, dict) else None
+
+
+def end_of(seen: Observed, part: SliceView, now: datetime) -> End | None:
+    """How a claimed slice ended; None while it has not, or its log is still being read."""
+    claim, pod, log = part.claim, part.pod, part.log
+    if claim is None:
+        return None
+    # A crash waits for the container's own word: it may have been out of memory.
+    if log.end and (log.end.status is not RunStatus.CRASHED or pod is None or pod.over):
+        return _by_summary(seen, log.end, pod)
+    if pod is not None and not pod.over:
+        return None
+    if not _closed(part, now):
+        return None
+    if pod is None:
+        return _gone(seen, log)
+    return _by_pod(seen, pod, log)
+
+
+def _closed(part: SliceView, now: datetime) -> bool:
+    """Whether nothing more can come from the pod's log."""
+    pod = part.pod
+    if part.log.exhausted or pod is None or pod.started is None:
+        return True
+    finished = pod.terminated.finished if pod.terminated else None
+    return finished is not None and now - finished > timedelta(seconds=READ_SECONDS)
+
+
+def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
+    match summary.status:
+        case RunStatus.DONE:
+            return End(Reason.COMPLETED, summary.message, summary.rc, summary)
+        case RunStatus.INVALID:
+            return End(Reason.PLAYBOOK_INVALID, summary.message, summary.rc, summary)
+        case RunStatus.TIMED_OUT:
+            return End(Reason.TIMED_OUT, _inflight(summary), summary.rc, summary)
+        case RunStatus.STOPPED:
+            return _stopped(seen, summary, pod)
+        case _:
+            if pod is not None and pod.terminated and pod.terminated.reason == "OOMKilled":
+                return End(Reason.OOM_KILLED, _inflight(summary), summary.rc, summary)
+            return End(Reason.RUNNER_CRASHED, summary.message, summary.rc, summary)
+
+
+def _stopped(seen: Observed, summary: Summary, pod: PodView | None) -> End:
+    """SIGTERM came: on request, or somebody or something else ended the pod."""
+    text = _inflight(summary)
+    if seen.stop_since is not None:
+        return End(Reason.STOPPED, text, summary.rc, summary)
+    reason = _lost(seen.job, pod)
+    if reason is Reason.POD_DELETED and pod is not None and pod.reason == "DeadlineExceeded":
+        reason = Reason.TIMED_OUT
+    return End(reason, text, summary.rc, summary)
+
+
+def _inflight(summary: Summary) -> str:
+    if not summary.inflight:
+        return summary.message
+    hosts = ", ".join(summary.inflight)
+    return f"{summary.message} Hosts in flight: {hosts}.".strip()
+
+
+def _lost(job: JobView | None, pod: PodView | None) -> Reason:
+    """Who ended a pod from outside."""
+    if pod is not None and pod.reason == "Evicted":
+        return Reason.EVICTED
+    if pod is not None and pod.disruption:
+        # NB: a drain and a preemption both end the pod through the eviction API's condition.
+        return Reason.NODE_LOST if pod.disruption == "DeletionByTaintManager" else Reason.EVICTED
+    if job is None or job.deleting:
+        return Reason.JOB_DELETED
+    return Reason.JOB_SUSPENDED if job.suspended else Reason.POD_DELETED
+
+
+def _gone(seen: Observed, log: LogView) -> End:
+    """The pod is gone, and its log held no end."""
+    if seen.stop_since is not None:
+        return End(Reason.STOPPED, _ran(log))
+    return End(_lost(seen.job, None), _ran(log))
+
+
+def _ran(log: LogView) -> str:
+    if log.last:
+        return "It had begun; what it did last may be missing from the log."
+    return "Whether it had begun is not known: it may have run."
+
+
+def _by_pod(seen: Observed, pod: PodView, log: LogView) -> End:
+    """The pod is over, and its log held no end: the container's state decides."""
+    ended = pod.terminated
+    if ended is None:
+        return _never_started(seen, pod)
+    summary = summary_of(pod)
+    if ended.reason == "OOMKilled":
+        return End(Reason.OOM_KILLED, "", ended.exit_code, summary)
+    if summary is not None and summary.status is not RunStatus.RUNNING:
+        return _by_summary(seen, summary, pod)
+    if seen.stop_since is not None:
+        return End(Reason.STOPPED, _ran(log), ended.exit_code, summary)
+    if pod.reason == "Evicted" or pod.disruption:
+        return End(_lost(seen.job, pod), pod.message, ended.exit_code, summary)
+    if pod.reason == "DeadlineExceeded":
+        return End(Reason.TIMED_OUT, "", ended.exit_code, summary)
+    if seen.job is None or seen.job.deleting or seen.job.suspended or pod.deleting:
+        return End(_lost(seen.job, pod), _ran(log), ended.exit_code, summary)
+    if pod.reason == "NodeLost" or ended.reason == "ContainerStatusUnknown":
+        return End(Reason.NODE_LOST, _ran(log), ended.exit_code, summary)
+    text = f"The runner's container ended with exit code {ended.exit_code} ({ended.reason})."
+    return End(Reason.RUNNER_CRASHED, text, ended.exit_code, summary)
+
+
+def _never_started(seen: Observed, pod: PodView) -> End:
+    if seen.stop_since is not None:
+        return End(Reason.STOPPED, "It never ran.", never_ran=True)
+    if pod.reason == "Evicted" or pod.disruption:
+        return End(_lost(seen.job, pod), pod.message, never_ran=True)
+    text = pod.message or pod.reason or "The pod ended before its container started."
+    return End(Reason.NEVER_STARTED, text, never_ran=True)
+
+
+def blocked(seen: Observed, pod: PodView, now: datetime) -> Blocked | None:
+    """Why an ungated pod whose container has not started never will; None while it may."""
+    limits = seen.limits
+    if pod.waiting in _IMAGE_WRONG:
+        return Blocked(Reason.IMAGE_PULL_FAILED, pod.waiting_message)
+    waited = now - (pod.scheduled or pod.created or now)
+    if pod.waiting in _PULL_FAILED and waited >= timedelta(seconds=limits.refused):
+        return Blocked(Reason.IMAGE_PULL_FAILED, pod.waiting_message)
+    if pod.waiting == "CreateContainerConfigError" or waited >= timedelta(seconds=limits.refused):
+        secret = next((text for text in seen.warnings if _secret_missing(text)), None)
+        if secret is not None:
+            return Blocked(Reason.SECRET_MISSING, secret.partition(": ")[2])
+    if pod.unschedulable and waited >= timedelta(seconds=limits.unschedulable):
+        return Blocked(Reason.UNSCHEDULABLE, pod.unschedulable)
+    if waited >= timedelta(seconds=limits.start_margin):
+        text = f"The pod did not start within {limits.start_margin} s."
+        last = f" Last warning: {seen.warnings[-1]}" if seen.warnings else ""
+        return Blocked(Reason.NEVER_STARTED, text + last)
+    return None
+
+
+def _secret_missing(warning: str) -> bool:
+    reason, _, text = warning.partition(": ")
+    return reason == "FailedMount" and "secret" in text and "not found" in text
+
+
+def refused(seen: Observed, now: datetime) -> Blocked | None:
+    """Why the Job gets no pod; None while it still may."""
+    if seen.job is None or seen.job.created is None:
+        return None
+    waited = now - seen.job.created
+    texts = [text.partition(": ")[2] for text in seen.warnings if text.startswith("FailedCreate:")]
+    for text in texts:
+        if "violates PodSecurity" in text:
+            return Blocked(Reason.POD_SECURITY_REJECTED, text)
+        if "exceeded quota" in text and waited >= timedelta(seconds=seen.limits.refused):
+            return Blocked(Reason.QUOTA_EXCEEDED, text)
+    if texts and waited >= timedelta(seconds=seen.limits.refused):
+        return Blocked(Reason.POD_REFUSED, texts[-1])
+    if waited >= timedelta(seconds=seen.limits.start_margin):
+        text = f"The Job got no pod within {seen.limits.start_margin} s."
+        return Blocked(Reason.NEVER_STARTED, text)
+    return None

@@ -1,0 +1,163 @@
+"""One look at one task: read, decide, carry out, write the status if it differs."""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from controller import job as jobs
+from controller import metrics
+from controller.carry import Carrier
+from controller.decide import decide
+from controller.observe import observe
+from controller.observed import Limits, Observed
+from controller.plan import Plan, Start
+from controller.registry import Registry
+from controller.session import Session, Sessions
+from controller.settings import Settings
+from controller.workqueue import WorkQueue
+from crds import names
+from crds.archive import ConfigMapArchive
+from crds.client import Client
+from crds.model import AnsibleTask
+from crds.tasks import TaskStore
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Brings every task of the namespace nearer to its end, one look at a time."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        archive = ConfigMapArchive(client, settings.namespace)
+        self._client = client
+        self._settings = settings
+        self._store = TaskStore(client, settings.namespace)
+        self._limits = Limits(
+            start_margin=settings.start_margin,
+            unschedulable=settings.unschedulable_seconds,
+            refused=settings.refused_seconds,
+            grace=settings.stop_grace,
+            status_every=settings.status_seconds,
+        )
+        self.registry = Registry(settings.max_running)
+        self.sessions = Sessions(client, settings, archive)
+        self._carrier = Carrier(client, self._store, settings, self.sessions, archive)
+        self.queue = WorkQueue(self.reconcile, _report)
+
+    async def reconcile(self, name: str) -> float | None:
+        """Look at the task of an object's name; seconds until the next look, None: on an event."""
+        task = await self._store.get(name)
+        if task is None:
+            await self._gone(name)
+            return None
+        now = datetime.now(UTC)
+        session = await self.sessions.get(task)
+        if task.finished:
+            self._ended(name)
+        seen = await self._observe(task, session, now)
+        plan = decide(seen, now)
+        await self._carry_out(plan, seen, session, now)
+        return plan.again
+
+    async def _observe(self, task: AnsibleTask, session: Session, now: datetime) -> Observed:
+        settled = task.finished and names.FINALIZER not in task.metadata.finalizers
+        found = None if settled else await observe(self._client, task, now)
+        wanted = task.spec.cancel or task.metadata.deletion_timestamp is not None
+        if wanted and session.stop_since is None:
+            session.stop_since = now
+        job = found.job if found else None
+        begun = job is not None or task.status.job_name is not None
+        if not task.finished:
+            self.registry.put(task, active=begun)
+        pending = task.metadata.annotations.get(names.ANNOTATION_PARAMS) == "pending"
+        return Observed(
+            task=task,
+            turn=self.registry.turn(task.metadata.name),
+            limits=self._limits,
+            job=job,
+            pods=found.pods if found else (),
+            logs=self.sessions.views(session),
+            warnings=found.warnings if found else (),
+            rival=None if begun or task.finished else await self._rival(task),
+            refusal=jobs.refusal(task, self._settings),
+            pending_since=task.metadata.creation_timestamp if pending else None,
+            stop_since=session.stop_since,
+            last_write=session.last_write,
+        )
+
+    async def _rival(self, task: AnsibleTask) -> str | None:
+        """An older object with the task's name; the API's objects are named after it instead."""
+        if (found := self.registry.rival(task)) is not None:
+            return found
+        if names.id_in_object_name(task.metadata.name) is not None:
+            return None
+        mine = (task.metadata.creation_timestamp, task.metadata.uid)
+        labels = f"{names.LABEL_TASK_NAME}={names.label_value(task.task_name)}"
+        async for other in self._store.list(labels=labels):
+            if other.metadata.uid == task.metadata.uid or other.task_name != task.task_name:
+                continue
+            if (other.metadata.creation_timestamp, other.metadata.uid) < mine:
+                return other.metadata.name
+        return None
+
+    async def _carry_out(self, plan: Plan, seen: Observed, session: Session, now: datetime) -> None:
+        if any(isinstance(step, Start) for step in plan.before):
+            self.registry.put(seen.task, active=True)
+        for step in plan.before:
+            await self._carrier.carry(step, seen, session, self._changed)
+        if plan.status is not None and plan.status.wire() != seen.task.status.wire():
+            task = await self._store.write_status(seen.task, plan.status)
+            session.last_write = now
+            if plan.status.phase is not seen.task.status.phase:
+                _tell(task)
+                if task.finished:
+                    metrics.count_end(task)
+            seen = replace(seen, task=task)
+        for step in plan.after:
+            await self._carrier.carry(step, seen, session, self._changed)
+        if seen.task.finished:
+            self._ended(seen.task.metadata.name)
+            await self.sessions.drop(seen.task.metadata.uid)
+
+    def _changed(self, task: AnsibleTask) -> None:
+        self.queue.add(task.metadata.name, self.sessions.pause(task.metadata.uid))
+
+    def _ended(self, name: str) -> None:
+        """A place is free: wake who may take it."""
+        if self.registry.remove(name):
+            for waiting in self.registry.admitted():
+                self.queue.add(waiting)
+
+    async def resync(self) -> None:
+        """Look at every task that has not ended, so that a missed event does no harm."""
+        found = set(self.registry.names())
+        async for task in self._store.list(labels=f"{names.LABEL_FINISHED}!=true"):
+            found.add(task.metadata.name)
+            if not task.finished:
+                self.registry.put(task, active=task.status.job_name is not None)
+        for name in found:
+            self.queue.add(name)
+
+    async def _gone(self, name: str) -> None:
+        self._ended(name)
+        await self.sessions.drop_name(name)
+
+
+def _tell(task: AnsibleTask) -> None:
+    status = task.status
+    log.info(
+        "task moved",
+        extra={
+            "task": task.metadata.name, "phase": status.phase.value, "reason": status.reason,
+            "job": status.job_name,
+        },
+    )  # fmt: skip
+
+
+def _report(name: str, error: Exception) -> None:
+    metrics.ERRORS.labels(type(error).__name__).inc()
+    # Messages of the API server are bounded and free of secrets; anything else is a bug of ours.
+    log.warning(
+        "task could not be looked at", extra={"task": name, "error": type(error).__name__},
+        exc_info=error,
+    )  # fmt: skip

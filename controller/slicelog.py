@@ -1,0 +1,196 @@
+"""One slice's log as it is read: frames in sequence, what is missing, what is not archived yet.
+
+Pure: lines go in, in any order and as often as they come; the reader (`follow`) and the archive
+are elsewhere.
+"""
+
+from collections import deque
+from typing import Final
+
+from controller.observed import LogView
+from controller.results import HostBook
+from crds import archive, frames
+from crds.frames import Frame, Kind, Summary
+
+TAIL: Final = 16 * 1024
+"""Bytes of Ansible's output kept for status."""
+CHUNK: Final = 512 * 1024
+"""Bytes of lines in a chunk at most; compressed it then fits a ConfigMap whatever it holds."""
+_AHEAD: Final = 20_000
+"""Frames kept at most that came before an earlier one."""
+
+
+class SliceLog:
+    """All that is known of one slice's frames."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.run: str | None = None
+        self.last = 0
+        self.book = HostBook()
+        self.end: Summary | None = None
+        self.missing: list[tuple[int, int]] = []
+        self.exhausted = False
+        self.following = False
+        self.records = 0
+        self.bytes = 0
+        self.newest = 0.0
+        """Time of the newest frame, seconds since 1970."""
+        self.changed = 0.0
+        """Clock time (monotonic) of the oldest line that is not archived."""
+        self.chunks: list[tuple[int, int, int]] = []
+        """(first, last, compressed bytes) of what is archived."""
+        self.cut = False
+        self._pending: list[tuple[int, bytes]] = []
+        self._pending_bytes = 0
+        self._ahead: dict[int, Frame] = {}
+        self._digest = frames.Digest()
+        self._assembler = frames.Assembler()
+        self._tail: deque[str] = deque()
+        self._tail_size = 0
+        self._proven = False
+
+    def feed(self, line: bytes, clock: float = 0.0) -> bool:
+        """Take in one line of the pod's log; whether it told anything new."""
+        frame = frames.parse(line)
+        if frame is None or frame.seq < 1:
+            return False
+        if self.run is None:
+            # The runner writes before anything else can, so the first frame names the run.
+            self.run = frame.run
+        if frame.run != self.run or frame.seq <= self.last:
+            return False
+        if frame.seq > self.last + 1:
+            if len(self._ahead) < _AHEAD:
+                self._ahead[frame.seq] = frame
+            return False
+        self._accept(frame, clock)
+        self._drain(clock)
+        return True
+
+    @property
+    def gap(self) -> bool:
+        """Whether frames came that others before them are missing for."""
+        return bool(self._ahead)
+
+    def skip_gap(self, clock: float = 0.0) -> None:
+        """Declare the missing frames before the next known one lost, and go on behind them."""
+        if not self._ahead:
+            return
+        first = min(self._ahead)
+        self._lose(self.last + 1, first - 1)
+        self._drain(clock)
+
+    def close(self, summary: Summary | None) -> None:
+        """The log can't grow any more; `summary` is the pod's termination message, if any."""
+        while self._ahead:
+            self.skip_gap()
+        self.exhausted = True
+        if summary is None or (self.run is not None and summary.run != self.run):
+            return
+        if summary.last > self.last:
+            self._lose(self.last + 1, summary.last)
+        elif not self.missing and summary.last == self.last:
+            self._proven = self._digest.hex() == summary.sha256
+
+    def restore(self, chunks: list[archive.Chunk]) -> None:
+        """Read back what was archived before this process began."""
+        for chunk in sorted(chunks, key=lambda chunk: chunk.first):
+            if chunk.first > self.last + 1:
+                self._lose(self.last + 1, chunk.first - 1)
+            for line in chunk.lines():
+                self.feed(line)
+            self.chunks.append((chunk.first, chunk.last, chunk.size))
+        self._pending, self._pending_bytes = [], 0
+
+    @property
+    def unarchived(self) -> int:
+        """Bytes that are not archived yet."""
+        return self._pending_bytes
+
+    def pack(self, task_uid: str) -> archive.Chunk | None:
+        """The oldest lines that are not archived yet as a chunk; None where there are none."""
+        if not self._pending:
+            return None
+        first, size = self._pending[0][0], 0
+        lines: list[bytes] = []
+        for at, (seq, line) in enumerate(self._pending):
+            size += len(line) + 1
+            # A chunk's numbers have no gaps: behind a loss the next chunk begins.
+            if seq != first + at or (size > CHUNK and lines):
+                break
+            lines.append(line)
+        return archive.pack(task_uid, self.index, first, lines)
+
+    def archived(self, chunk: archive.Chunk) -> None:
+        """A packed chunk was kept: forget its lines."""
+        self.chunks.append((chunk.first, chunk.last, chunk.size))
+        self._pending = [(seq, line) for seq, line in self._pending if seq > chunk.last]
+        self._pending_bytes = sum(len(line) + 1 for _, line in self._pending)
+
+    def forget(self, first: int, last: int) -> None:
+        """An archived chunk was given up for newer ones."""
+        self.chunks = [chunk for chunk in self.chunks if chunk[0] != first]
+        self.missing.append((first, last))
+        self.cut = True
+
+    def view(self, *, archive_due: bool) -> LogView:
+        """What a decision needs to know."""
+        return LogView(
+            book=self.book,
+            last=self.last,
+            records=self.records,
+            bytes=self.bytes,
+            end=self.end,
+            complete=self._proven and not self.missing,
+            missing=tuple(self.missing),
+            exhausted=self.exhausted,
+            following=self.following,
+            archive_due=archive_due,
+            cut=self.cut,
+            tail="".join(self._tail),
+        )
+
+    def _accept(self, frame: Frame, clock: float) -> None:
+        if frame.kind is Kind.END and frame.data is not None:
+            self._ended(Summary.read(frame.data), frame)
+        self.last = frame.seq
+        self.newest = max(self.newest, frame.time)
+        self.bytes += len(frame.line) + 1
+        self._digest.add(frame.line)
+        if not self._pending:
+            self.changed = clock
+        self._pending.append((frame.seq, frame.line))
+        self._pending_bytes += len(frame.line) + 1
+        record = self._assembler.add(frame)
+        if record is None:
+            return
+        self.records += 1
+        self.book.add(record)
+        if record.kind is Kind.LINE:
+            self._show(str(record.data.get("text", "")))
+
+    def _ended(self, summary: Summary | None, frame: Frame) -> None:
+        if summary is None:
+            return
+        self.end = summary
+        self._proven = (
+            not self.missing
+            and summary.last == frame.seq - 1
+            and summary.sha256 == self._digest.hex()
+        )
+
+    def _drain(self, clock: float) -> None:
+        while (frame := self._ahead.pop(self.last + 1, None)) is not None:
+            self._accept(frame, clock)
+
+    def _lose(self, first: int, last: int) -> None:
+        self.missing.append((first, last))
+        self.last = last
+
+    def _show(self, text: str) -> None:
+        for line in text.splitlines(keepends=False):
+            self._tail.append(line + "\n")
+            self._tail_size += len(line.encode("utf-8", "replace")) + 1
+        while self._tail_size > TAIL and len(self._tail) > 1:
+            self._tail_size -= len(self._tail.popleft().encode("utf-8", "replace"))

@@ -1,0 +1,265 @@
+"""From what was observed to the status that says so: pure, whole, the same for the same input."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from controller.observed import Observed, SliceView, slices_of
+from controller.reasons import End
+from crds import archive, conditions, names
+from crds.conditions import ADVICE, Outcome, Phase, Reason
+from crds.frames import RunStatus
+from crds.model import (
+    AnsibleTask,
+    Condition,
+    HostCounts,
+    HostStatus,
+    LogStatus,
+    MissingRange,
+    SliceStatus,
+    Status,
+    pack_outcomes,
+)
+
+HOSTS: Final = 500
+"""Hosts listed at most."""
+_HOSTS_BYTES: Final = 64 * 1024
+_TAIL: Final = 16 * 1024
+_MISSING: Final = 100
+_MESSAGE: Final = 1024
+_ORDER: Final = {
+    Outcome.UNFINISHED: 0, Outcome.FAILED: 1, Outcome.UNREACHABLE: 2,
+    Outcome.RUNNING: 3, Outcome.WAITING: 4, Outcome.OK: 5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where the task stands and why."""
+
+    phase: Phase
+    reason: Reason
+    message: str = ""
+    queue_position: int | None = None
+
+
+def spec_hash(task: AnsibleTask) -> str:
+    """SHA-256 of the spec as it was run."""
+    text = json.dumps(task.spec.wire(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def outcomes(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> list[Outcome]:
+    """How every host stands, in the spec's order."""
+    found: list[Outcome] = []
+    split = slices_of(task.spec.unique_hosts, len(parts))
+    for part, hosts in zip(parts, split, strict=True):
+        end = ends.get(part.index)
+        summary = end.summary if end else None
+        well = summary is not None and summary.status is RunStatus.DONE and summary.rc == 0
+        book = part.log.book
+        found += [book.outcome(host, over=end is not None, well=well) for host in hosts]
+    return found
+
+
+def ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> Verdict:
+    """The verdict over a task whose slices have all ended."""
+    found = Counter(outcomes(parts, task, ends))
+    if set(found) == {Outcome.OK}:
+        return Verdict(Phase.SUCCEEDED, Reason.COMPLETED, _sentence(Reason.COMPLETED))
+    bad = [end for _, end in sorted(ends.items()) if end.reason is not Reason.COMPLETED]
+    stopped = next((end for end in bad if end.reason is Reason.STOPPED), None)
+    if stopped is not None:
+        return Verdict(Phase.STOPPED, Reason.STOPPED, stopped.message or "It was stopped.")
+    phase = Phase.PARTLY_SUCCEEDED if found[Outcome.OK] else Phase.FAILED
+    if bad:
+        return Verdict(phase, bad[0].reason, _sentence(bad[0].reason, bad[0].message))
+    if not found[Outcome.FAILED] and found[Outcome.UNREACHABLE]:
+        return Verdict(phase, Reason.HOSTS_UNREACHABLE, _first_failure(parts, found))
+    return Verdict(phase, Reason.HOSTS_FAILED, _first_failure(parts, found))
+
+
+def _sentence(reason: Reason, message: str = "") -> str:
+    said = message.strip()
+    if said and said[-1] not in ".!?":
+        said += "."
+    return f"{said} {ADVICE[reason]}".strip()[:_MESSAGE]
+
+
+def _first_failure(parts: list[SliceView], found: Counter[Outcome]) -> str:
+    """Host, task and message of the first failure and how many more hosts went wrong."""
+    more = sum(found.values()) - found[Outcome.OK] - 1
+    tail = f" (and {more} more hosts)" if more > 1 else " (and 1 more host)" if more else ""
+    for part in parts:
+        for name in part.log.book.failures:
+            host = part.log.book.hosts[name]
+            if host.failed or host.unreachable:
+                text = f"{name}: {host.task}: {host.message}" if host.task else (
+                    f"{name}: {host.message}")  # fmt: skip
+                return text[: _MESSAGE - len(tail)] + tail
+    return "Some hosts did not finish." + tail
+
+
+def build(
+    seen: Observed,
+    verdict: Verdict,
+    claims: tuple[SliceStatus, ...],
+    ends: Mapping[int, End],
+    now: datetime,
+) -> Status:
+    """The whole status; times are kept where nothing that they speak of changed."""
+    task, old = seen.task, seen.task.status
+    parts = seen.slices()
+    hosts = outcomes(parts, task, ends)
+    packed = pack_outcomes(hosts)
+    moved = packed != old.host_outcomes or verdict.phase is not old.phase
+    started = old.start_time or min(
+        (part.pod.started for part in parts if part.pod and part.pod.started), default=None
+    )
+    if started is None and any(part.log.last for part in parts):
+        started = now
+    completed = (old.completion_time or now) if verdict.phase.terminal else None
+    return Status(
+        observed_generation=task.metadata.generation,
+        id=old.id or _id(task),
+        phase=verdict.phase,
+        conditions=_conditions(old, verdict, task.metadata.generation, now),
+        spec_hash=old.spec_hash or (spec_hash(task) if seen.job else None),
+        queue_position=verdict.queue_position,
+        start_time=started,
+        completion_time=completed,
+        update_time=now if moved or old.update_time is None else old.update_time,
+        duration=_duration(started, completed),
+        job_name=old.job_name or (seen.job.name if seen.job else None),
+        slices=tuple(_slice(claim, parts, ends) for claim in claims),
+        host_counts=_counts(hosts),
+        host_outcomes=packed,
+        hosts=_hosts(parts, task, hosts),
+        log=_log(parts),
+    )
+
+
+def _id(task: AnsibleTask) -> int:
+    label = task.metadata.labels.get(names.LABEL_TASK_ID, "")
+    if label.isdigit():
+        return int(label)
+    return names.task_id(task.metadata.namespace, task.task_name)
+
+
+def _conditions(
+    old: Status, verdict: Verdict, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    succeeded = "Unknown"
+    if verdict.phase.terminal:
+        succeeded = "True" if verdict.phase is Phase.SUCCEEDED else "False"
+    states = {
+        conditions.SUCCEEDED: succeeded,
+        conditions.FINISHED: "True" if verdict.phase.terminal else "False",
+    }
+    found = []
+    for kind, state in states.items():
+        before = old.condition(kind)
+        same = before is not None and before.status == state
+        found.append(
+            Condition(
+                type=kind, status=state, reason=verdict.reason, message=verdict.message,
+                last_transition_time=before.last_transition_time if before and same else now,
+                observed_generation=generation,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _slice(claim: SliceStatus, parts: list[SliceView], ends: Mapping[int, End]) -> SliceStatus:
+    part, end = parts[claim.index], ends.get(claim.index)
+    phase = claim.phase
+    if end is not None:
+        phase = _slice_phase(end)
+    elif part.log.last or (part.pod and part.pod.started):
+        phase = Phase.RUNNING
+    return claim.model_copy(
+        update={
+            "phase": phase,
+            "reason": end.reason.value if end else None,
+            "rc": end.rc if end else None,
+            "last_sequence": part.log.last,
+            "log_complete": part.log.complete,
+        }
+    )
+
+
+def _slice_phase(end: End) -> Phase:
+    if end.reason is Reason.COMPLETED:
+        return Phase.SUCCEEDED if end.rc == 0 else Phase.FAILED
+    return Phase.STOPPED if end.reason is Reason.STOPPED else Phase.FAILED
+
+
+def _counts(hosts: list[Outcome]) -> HostCounts:
+    found = Counter(outcome.value for outcome in hosts)
+    return HostCounts(total=len(hosts), **found)
+
+
+def _hosts(
+    parts: list[SliceView], task: AnsibleTask, states: list[Outcome]
+) -> tuple[HostStatus, ...]:
+    results = {name: host for part in parts for name, host in part.log.book.hosts.items()}
+    named = sorted(
+        zip(task.spec.unique_hosts, states, strict=True), key=lambda pair: _ORDER[pair[1]]
+    )
+    found: list[HostStatus] = []
+    room = _HOSTS_BYTES
+    for name, outcome in named[:HOSTS]:
+        result = results.get(name)
+        bad = outcome in (Outcome.FAILED, Outcome.UNREACHABLE)
+        host = HostStatus(name=name, outcome=outcome)
+        if result is not None:
+            host = HostStatus(
+                name=name, outcome=outcome, ok=result.ok, changed=result.changed,
+                failed=result.failed, unreachable=result.unreachable, skipped=result.skipped,
+                rescued=result.rescued, ignored=result.ignored,
+                message=f"{result.task}: {result.message}"[:512] if bad else None,
+            )  # fmt: skip
+        room -= len(name) + len(host.message or "") + 150
+        if room < 0:
+            break
+        found.append(host)
+    return tuple(found)
+
+
+def _log(parts: list[SliceView]) -> LogStatus | None:
+    logs = [part.log for part in parts]
+    if not any(log.last or log.exhausted for log in logs):
+        return None
+    share = _TAIL // len(logs)
+    missing = [
+        MissingRange(slice=part.index, first=first, last=last)
+        for part in parts
+        for first, last in part.log.missing
+    ]
+    return LogStatus(
+        tail="".join(_end(log.tail, share) for log in logs),
+        records=sum(log.records for log in logs),
+        bytes=sum(log.bytes for log in logs),
+        complete=all(log.complete for log in logs),
+        missing=tuple(missing[:_MISSING]),
+        archive=archive.NAME,
+        cut=any(log.cut for log in logs),
+    )
+
+
+def _end(text: str, size: int) -> str:
+    return text.encode("utf-8", "replace")[-size:].decode("utf-8", "ignore")
+
+
+def _duration(started: datetime | None, completed: datetime | None) -> str | None:
+    if started is None or completed is None:
+        return None
+    seconds = max(0, int((completed - started).total_seconds()))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}h" if hours else ""
+    return text + (f"{minutes}m" if minutes or hours else "") + f"{seconds}s"
