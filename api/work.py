@@ -28,6 +28,9 @@ _OPTION_IN_TEXT = re.compile(
     r"(?:^|\s)(?:creates|removes|chdir|executable|warn|stdin|stdin_add_newline"
     r"|strip_empty_ends|argv|expand_argument_vars)="
 )
+_MOST_ITEMS: Final = 10_000
+_MOST_ROLES: Final = 1_000
+"""Bounds of spec.tasks, spec.playbook and spec.roles in ansibletask.yaml."""
 _ROLE = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,253}")
 _BLOCKS: Final = ("block", "rescue", "always")
 _SECTIONS: Final = ("pre_tasks", "tasks", "post_tasks", "handlers")
@@ -60,8 +63,9 @@ def read(value: Json, kind: str, field: str, *, limit: int = 256 * 1024, depth: 
         # Text was parsed since, and a translation may have nested it.
         freeform.check(part, field, depth=depth + 4, int64=True)
         freeform.check_size(part, field, limit)
-        if part is not None and len(part) > 10_000:
-            raise ParamError(f"{field} must hold at most 10000 items")
+        most = _MOST_ROLES if part is work.roles else _MOST_ITEMS
+        if part is not None and len(part) > most:
+            raise ParamError(f"{field} must hold at most {most} items")
     return work
 
 
