@@ -1,0 +1,226 @@
+"""Every row of the fault table that a decision answers."""
+
+import pytest
+
+from controller import plan as plans
+from controller.decide import PENDING, decide
+from controller.observed import LogView, Observed, Turn
+from controller.plan import Plan
+from controller.results import HostBook
+from crds import names
+from crds.conditions import FINISHED, SUCCEEDED, Phase, Reason
+from crds.frames import RunStatus
+from tests.unit import seen as s
+from tests.unit.seen import NOW, ago, claim, claimed, gated, over, pod, seen, started, task
+
+QUEUED = Turn(False, 3, Reason.QUEUED, "It waits for a free place, as number 3.")
+
+
+def steps(plan: Plan) -> list[str]:
+    return [type(step).__name__ for step in (*plan.before, *plan.after)]
+
+
+STEPS = {
+    "a new kubectl-made object is adopted first": (
+        seen(task(meta={"finalizers": [], "labels": {}}), job=None), ["Adopt"]),
+    "an object on its way out without our finalizer is left alone": (
+        seen(task(meta={"finalizers": [], "deletionTimestamp": "2026-01-02T03:04:00Z"})), []),
+    "admitted: input and Job are made": (seen(task(), job=None), ["Start"]),
+    "not admitted: it waits": (seen(task(), job=None, turn=QUEUED), []),
+    "its params Secret is still to come: it waits": (
+        seen(task(), job=None, pending_since=ago(5)), []),
+    "its params Secret never came: it goes": (
+        seen(task(), job=None, pending_since=ago(PENDING + 1)), ["Discard"]),
+    "Job without pods yet": (seen(task()), []),
+    "a gated pod is claimed, then opened": (seen(task(), gated()), ["Ungate"]),
+    "claimed and still gated (crash in between): opened": (seen(claimed(), gated()), ["Ungate"]),
+    "a pod found open without a claim is recorded, not opened": (seen(task(), pod()), []),
+    "a second gated pod is left to the Job controller": (
+        seen(claimed(), started(), gated("p1")), ["Follow"]),
+    "a second open pod is deleted": (
+        seen(claimed(), started(), started("p1")), ["DeletePod", "Follow"]),
+    "a started pod is followed": (seen(claimed(), started()), ["Follow"]),
+    "followed already": (seen(claimed(), started(), logs={0: s.begun_log(following=True)}), []),
+    "log to archive": (
+        seen(claimed(), started(), logs={0: s.begun_log(following=True, archive_due=True)}),
+        ["Archive"]),
+    "the container ended, its log is unread": (seen(claimed(), over()), ["Follow"]),
+    "the end is proven": (
+        seen(claimed(), started(), logs={0: s.ended_log()}), ["Announce", "Retire"]),
+    "stop before anything was made": (
+        seen(task(cancel=True), job=None, stop_since=NOW), ["Announce", "Retire"]),
+    "stop with a gated pod: the Job goes": (
+        seen(task(cancel=True), gated(), stop_since=NOW), ["DeleteJob", "Announce", "Retire"]),
+    "stop of a claimed pod whose gate is closed": (
+        seen(claimed(cancel=True), gated(), stop_since=NOW),
+        ["DeleteJob", "Announce", "Retire"]),
+    "stop of a pod that has not started: deleted as seen": (
+        seen(claimed(cancel=True), pod(), stop_since=NOW), ["DeletePod"]),
+    "stop of a running pod: a deadline of one second": (
+        seen(claimed(cancel=True), started(), stop_since=NOW), ["Terminate", "Follow"]),
+    "stop asked for twice": (
+        seen(claimed(cancel=True), started(deadline=1), stop_since=ago(3)), ["Follow"]),
+    "stop of a pod that is being deleted": (
+        seen(claimed(cancel=True), started(deleting=True), stop_since=NOW), ["Follow"]),
+    "ended with finalizer: tidied": (seen(task(status=s.TERMINAL), job=None), ["Retire"]),
+    "ended, deleted, Job still there: the Job first": (
+        seen(task(status=s.TERMINAL, meta={"deletionTimestamp": "2026-01-02T03:04:00Z"})),
+        ["DeleteJob"]),
+    "ended and tidied": (
+        seen(task(status=s.TERMINAL, meta={"finalizers": [], "annotations": {
+            names.ANNOTATION_GENERATION: "1"}}), job=None), []),
+    "a node that is gone: the pod outlived its deadline": (
+        seen(claimed(timeoutSeconds=1), started(started=ago(10_000))),
+        ["DeletePod", "Follow", "Announce", "Retire"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "expected"), STEPS.values(), ids=STEPS)
+def test_steps(what: Observed, expected: list[str]) -> None:
+    assert steps(decide(what, NOW)) == expected
+
+
+UNREAD = {0: LogView(HostBook(), exhausted=True)}
+MISSING = 'FailedMount: MountVolume.SetUp failed: secret "octans-ssh" not found'
+ENDS = {
+    "every host well": (
+        seen(claimed(), started(), logs={0: s.ended_log()}), Phase.SUCCEEDED, Reason.COMPLETED),
+    "one of two failed": (
+        seen(claimed(hosts=["a", "b"]), started(), logs={0: s.ended_log(rc=2, a="ok", b="failed")}),
+        Phase.PARTLY_SUCCEEDED, Reason.HOSTS_FAILED),
+    "the only one unreachable": (
+        seen(claimed(), started(), logs={0: s.ended_log(rc=4, a="unreachable")}),
+        Phase.FAILED, Reason.HOSTS_UNREACHABLE),
+    "refused by Ansible": (
+        seen(claimed(), over(4), logs={0: s.ended_log(RunStatus.INVALID, 4, a="began")}),
+        Phase.FAILED, Reason.PLAYBOOK_INVALID),
+    "timed out": (
+        seen(claimed(), over(1), logs={0: s.ended_log(RunStatus.TIMED_OUT, 1, a="began")}),
+        Phase.FAILED, Reason.TIMED_OUT),
+    "stopped in the middle": (
+        seen(claimed(cancel=True), over(1), stop_since=ago(2),
+             logs={0: s.ended_log(RunStatus.STOPPED, 1, a="began")}),
+        Phase.STOPPED, Reason.STOPPED),
+    "stopped, but every result had come": (
+        seen(claimed(cancel=True), over(), stop_since=ago(2), logs={0: s.ended_log()}),
+        Phase.SUCCEEDED, Reason.COMPLETED),
+    "stopped while queued": (
+        seen(task(cancel=True), job=None, stop_since=NOW, turn=QUEUED), Phase.STOPPED,
+        Reason.STOPPED),
+    "the stop is never confirmed": (
+        seen(claimed(cancel=True), started(), stop_since=ago(100)), Phase.STOPPED, Reason.STOPPED),
+    "the pod was deleted, but every result had come": (
+        seen(claimed(), started(deleting=True), logs={0: s.ended_log(RunStatus.STOPPED, 1)}),
+        Phase.SUCCEEDED, Reason.COMPLETED),
+    "pod gone": (seen(claimed()), Phase.FAILED, Reason.POD_DELETED),
+    "pod gone with the Job": (seen(claimed(), job=None), Phase.FAILED, Reason.JOB_DELETED),
+    "pod gone from a suspended Job": (
+        seen(claimed(), job=s.job(suspended=True)), Phase.FAILED, Reason.JOB_SUSPENDED),
+    "Job suspended before a pod was": (
+        seen(task(), job=s.job(suspended=True)), Phase.FAILED, Reason.JOB_SUSPENDED),
+    "a gated pod deleted by hand failed its index": (
+        seen(task(), job=s.job(finished=True)), Phase.FAILED, Reason.POD_DELETED),
+    "killed for memory": (
+        seen(claimed(), over(137, "OOMKilled"), logs=UNREAD), Phase.FAILED, Reason.OOM_KILLED),
+    "a fork was killed for memory, exit code 0": (
+        seen(claimed(), over(0, "OOMKilled"), logs=UNREAD), Phase.FAILED, Reason.OOM_KILLED),
+    "evicted": (
+        seen(claimed(), over(137, "Error", disruption="EvictionByEvictionAPI"), logs=UNREAD),
+        Phase.FAILED, Reason.EVICTED),
+    "crashed without a word": (
+        seen(claimed(), over(1, "Error"), logs=UNREAD), Phase.FAILED, Reason.RUNNER_CRASHED),
+    "the backstop struck": (
+        seen(claimed(), over(137, "Error", reason="DeadlineExceeded"), logs=UNREAD),
+        Phase.FAILED, Reason.TIMED_OUT),
+    "image cannot be pulled": (
+        seen(claimed(), pod(waiting="ImagePullBackOff", waiting_message="no such image")),
+        Phase.FAILED, Reason.IMAGE_PULL_FAILED),
+    "Secret missing": (seen(claimed(), pod(), warnings=(MISSING,)), Phase.FAILED,
+                       Reason.SECRET_MISSING),
+    "no node fits": (
+        seen(claimed(), pod(scheduled=None, created=ago(200), unschedulable="0/1 nodes")),
+        Phase.FAILED, Reason.UNSCHEDULABLE),
+    "it hangs": (seen(claimed(), pod(scheduled=ago(400))), Phase.FAILED, Reason.NEVER_STARTED),
+    "refused by Pod Security": (
+        seen(task(), warnings=('FailedCreate: pods "t" is forbidden: violates PodSecurity',)),
+        Phase.FAILED, Reason.POD_SECURITY_REJECTED),
+    "over the quota": (
+        seen(task(), job=s.job(created=ago(30)), warnings=("FailedCreate: exceeded quota: q",)),
+        Phase.FAILED, Reason.QUOTA_EXCEEDED),
+    "refused by a webhook": (
+        seen(task(), job=s.job(created=ago(30)), warnings=("FailedCreate: denied by policy",)),
+        Phase.FAILED, Reason.POD_REFUSED),
+    "a stranger's Job has the name": (
+        seen(task(), job=s.job(owner_uid="other")), Phase.FAILED, Reason.NAME_CONFLICT),
+    "an older task has the name": (
+        seen(task(), job=None, rival="other"), Phase.FAILED, Reason.NAME_CONFLICT),
+    "a Secret that is not for tasks": (
+        seen(task(), job=None, refusal="SecretNotAllowed: The Secret x is not for tasks."),
+        Phase.FAILED, Reason.SECRET_NOT_ALLOWED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "phase", "reason"), ENDS.values(), ids=ENDS)
+def test_ends(what: Observed, phase: Phase, reason: Reason) -> None:
+    status = decide(what, NOW).status
+    assert status is not None
+    assert (status.phase, status.reason) == (phase, reason)
+    finished, succeeded = status.condition(FINISHED), status.condition(SUCCEEDED)
+    assert finished is not None
+    assert finished.status == "True"
+    assert succeeded is not None
+    assert succeeded.status == ("True" if phase is Phase.SUCCEEDED else "False")
+    assert status.completion_time == NOW
+    assert status.host_outcomes is not None
+    assert "w" not in status.host_outcomes
+    assert "r" not in status.host_outcomes
+
+
+def test_sigterm_without_a_stop_is_told_as_what_it_was() -> None:
+    log = {0: s.ended_log(RunStatus.STOPPED, 1, a="began")}
+    status = decide(seen(claimed(), started(deleting=True), logs=log), NOW).status
+    assert status is not None
+    assert status.reason == Reason.POD_DELETED
+
+
+def test_two_slices_end_each_on_its_own() -> None:
+    what = claimed(claim(0), claim(1, "p1"), hosts=["a", "b"], slices=2)
+    logs = {0: s.ended_log(rc=2, a="failed"), 1: s.begun_log(following=True)}
+    half = decide(seen(what, started(), started("p1", 1), logs=logs), NOW)
+    assert half.status is not None
+    assert [part.phase for part in half.status.slices] == [Phase.FAILED, Phase.RUNNING]
+    assert half.status.phase is Phase.RUNNING
+    logs[1] = s.ended_log(b="ok")
+    whole = decide(seen(what, started(), started("p1", 1), logs=logs), NOW).status
+    assert whole is not None
+    assert (whole.phase, whole.host_outcomes) == (Phase.PARTLY_SUCCEEDED, "1f1o")
+    assert whole.message == "a: copy: no room"
+
+
+def test_waiting_tells_its_place() -> None:
+    status = decide(seen(task(), job=None, turn=QUEUED), NOW).status
+    assert status is not None
+    assert (status.phase, status.queue_position, status.reason) == (Phase.QUEUED, 3, Reason.QUEUED)
+
+
+def test_progress_alone_is_written_every_few_seconds_only() -> None:
+    what = s.task(status={"phase": "Running", "jobName": "t", "slices": [
+        claim(phase=Phase.RUNNING)], "conditions": [
+        {"type": "Succeeded", "status": "Unknown", "reason": "Running", "message": "",
+         "lastTransitionTime": "2026-01-02T03:04:00Z"}]})  # fmt: skip
+    logs = {0: s.begun_log(following=True)}
+    soon = decide(seen(what, started(), logs=logs, last_write=ago(0.5)), NOW)
+    assert soon.status is None
+    assert soon.again == pytest.approx(1.5)
+    later = decide(seen(what, started(), logs=logs, last_write=ago(2)), NOW)
+    assert later.status is not None
+
+
+def test_observed_generation_is_kept_current_after_the_end() -> None:
+    what = task(status=s.TERMINAL, meta={"generation": 2, "finalizers": []})
+    plan = decide(seen(what, job=None), NOW)
+    assert plan.status is not None
+    assert plan.status.observed_generation == 2
+    assert {found.observed_generation for found in plan.status.conditions} == {2}
+    assert plan.status.phase is Phase.SUCCEEDED
+    assert isinstance(plan.after[0], plans.Retire)
