@@ -53,19 +53,17 @@ async def machines(given: Given, keys: Keys) -> AsyncIterator[list[Machine]]:
     kubectl = Kubectl(given.kubectl, given.kubeconfig, namespace)
     await kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
     await kubectl("create", "namespace", namespace)
-    yield await machines_module.start(kubectl, given.machine_image, keys, MACHINES)
-    await kubectl("delete", "namespace", namespace, "--timeout=120s")
+    try:
+        yield await machines_module.start(kubectl, given.machine_image, keys, MACHINES)
+    finally:
+        await kubectl("delete", "namespace", namespace, "--timeout=120s")
 
 
 @pytest_asyncio.fixture(scope="session")
 async def installation(
-    given: Given,
-    keys: Keys,
-    machines: list[Machine],
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
+    given: Given, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> AsyncIterator[Installation]:
-    """The chart, without api and controller, and the Secrets that tasks use by default."""
+    """The chart, without api and controller."""
     here = Installation(
         given=given,
         release="octans",
@@ -76,7 +74,6 @@ async def installation(
     await here.remove()
     own_crd = await here.owns_crd()
     await here.install(here.values(replicas=0, crds=own_crd))
-    await here.provide_secrets(keys.private, keys.known_hosts(machines))
     pytestconfig.stash[WATCHER] = Watcher(here.kubectl)
     yield here
     await here.remove()
@@ -123,8 +120,15 @@ async def api(
 
 
 @pytest_asyncio.fixture(scope="session")
+async def way_to_machines(installation: Installation, keys: Keys, machines: list[Machine]) -> None:
+    """The Secrets with which tasks reach the machines."""
+    await installation.provide_secrets(keys.private, keys.known_hosts(machines))
+
+
+@pytest_asyncio.fixture(scope="session")
 async def controller_process(
     installation: Installation,
+    way_to_machines: None,  # noqa: ARG001 - every task needs it
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> AsyncIterator[HostProcess]:

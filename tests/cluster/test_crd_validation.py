@@ -90,9 +90,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("what", REFUSED)
 async def test_refused(idle: Tasks, what: str) -> None:
     spec, sentence = REFUSED[what]
-    body = manifest(unique("bad"), HOSTS, **({"tasks": [{"raw": "true"}]} | {"hosts": HOSTS}))
-    body["spec"] |= spec
-    body["spec"] = {name: value for name, value in body["spec"].items() if value is not None}
+    body = manifest(unique("bad"), HOSTS)
+    whole = body["spec"] | spec
+    body["spec"] = {name: value for name, value in whole.items() if value is not None}
     with pytest.raises(errors.Invalid) as refused:
         await idle.create(body)
     assert sentence in str(refused.value)
@@ -155,8 +155,8 @@ async def test_every_field_is_either_mutable_or_has_its_row_here(admin: Client) 
 async def test_immutable(idle: Tasks, admin: Client, field: str) -> None:
     first, second = VALUES[field]
     name = unique("fixed")
+    body = manifest(name, HOSTS)
     work = {} if field in WORK else {"tasks": [{"raw": "true"}]}
-    body = manifest(name, HOSTS, **({"tasks": []} | work))
     body["spec"] = {"hosts": HOSTS, **work, field: first}
     stored = await idle.create(body)
     sentence = f"{field} is immutable: a task is one run; create a new task instead"

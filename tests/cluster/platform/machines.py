@@ -1,4 +1,4 @@
-"""Machines to manage: pods with a real SSH server whose host keys are known."""
+"""Machines to manage: pods of cluster/images/machine, whose SSH host keys are known."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,14 +8,6 @@ from typing import Any, Final
 from tests.cluster.platform.kubectl import Kubectl, run
 
 _KEYS: Final = "machine-keys"
-_MOUNT: Final = "/etc/octans-test"
-_SSHD: Final = (
-    "mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e -f /dev/null"
-    f" -o HostKey={_MOUNT}/host_key -o AuthorizedKeysFile={_MOUNT}/authorized_keys"
-    # NB: the folder of a Secret volume is world-writable, so sshd would refuse the file for that.
-    " -o StrictModes=no -o PasswordAuthentication=no -o PermitRootLogin=prohibit-password"
-    " -o MaxStartups=100 -o UsePAM=no -o Subsystem='sftp internal-sftp'"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,8 @@ async def start(kubectl: Kubectl, image: str, keys: Keys, count: int) -> list[Ma
     """That many machines in kubectl's namespace, with SSH servers that answer."""
     objects = [_secret(keys), *(_pod(f"machine-{number}", image) for number in range(count))]
     await kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": objects})
-    await kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
+    ready = await kubectl.ask("wait", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
+    assert ready.code == 0, ready.err + kubectl.now("describe", "pods")
     pods = (await kubectl.json("get", "pods"))["items"]
     return [
         Machine(kubectl, pod["metadata"]["name"], pod["status"]["podIP"])
@@ -90,7 +83,7 @@ def _secret(keys: Keys) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": _KEYS},
-        "stringData": {"host_key": keys.host_private, "authorized_keys": keys.public},
+        "stringData": {"ssh_host_ed25519_key": keys.host_private, "authorized_keys": keys.public},
     }
 
 
@@ -107,10 +100,12 @@ def _pod(name: str, image: str) -> dict[str, Any]:
                     "name": "sshd",
                     "image": image,
                     "imagePullPolicy": "IfNotPresent",
-                    "command": ["/bin/sh", "-c", _SSHD],
                     "ports": [{"containerPort": 22}],
                     "readinessProbe": {"tcpSocket": {"port": 22}, "periodSeconds": 1},
-                    "volumeMounts": [{"name": "keys", "mountPath": _MOUNT, "readOnly": True}],
+                    "volumeMounts": [
+                        {"name": "keys", "mountPath": "/etc/ssh/authorized/root", "readOnly": True},
+                        {"name": "keys", "mountPath": "/etc/ssh/host", "readOnly": True},
+                    ],
                 }
             ],
             "volumes": [{"name": "keys", "secret": {"secretName": _KEYS, "defaultMode": 0o400}}],
