@@ -1,0 +1,142 @@
+"""A slice's log: sequence, gaps, proof, archive; and what it says of hosts."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.slicelog import SliceLog
+from crds import archive, frames
+from crds.frames import Kind, RunStatus, Summary
+
+RUN = "0123abcd"
+
+
+def log_of(texts: list[str], *, end: bool = True) -> tuple[list[bytes], Summary]:
+    """The lines of a run that said these texts, and its termination message."""
+    digest, lines = frames.Digest(), list[bytes]()
+
+    def add(kind: Kind, data: dict[str, object]) -> None:
+        for line in frames.encode(RUN, len(lines) + 1, 1.0, kind, data):
+            lines.append(line)
+            digest.add(line)
+
+    add(Kind.START, {"hosts": 1})
+    for text in texts:
+        add(Kind.LINE, {"text": text})
+    if end:
+        before = Summary(RUN, RunStatus.DONE, 0, len(lines), digest.hex(), {"ok": 1})
+        add(Kind.END, before.data())
+    return lines, Summary(RUN, RunStatus.DONE, 0, len(lines), digest.hex(), {"ok": 1})
+
+
+def read(lines: list[bytes]) -> SliceLog:
+    found = SliceLog(0)
+    for line in lines:
+        found.feed(line)
+    return found
+
+
+@given(texts=st.lists(st.text(max_size=5000), max_size=4), seed=st.integers(0, 1000))
+def test_any_order_and_any_repetition_give_the_whole_log(texts: list[str], seed: int) -> None:
+    lines, _ = log_of(texts)
+    shuffled = lines[1:] + random.Random(seed).choices(lines, k=5)
+    random.Random(seed).shuffle(shuffled)
+    found = read([lines[0], *shuffled])
+    view = found.view(archive_due=False)
+    assert view.complete
+    assert view.last == len(lines)
+    assert view.end is not None
+    chunk = found.pack("uid")
+    assert chunk is not None
+    assert chunk.lines() == lines
+
+
+def test_what_is_no_frame_of_this_run_is_passed_over() -> None:
+    lines, _ = log_of(["a"])
+    forged = frames.encode("other", 2, 1.0, Kind.END, {})[0]
+    found = read([lines[0], forged, b"plain", b'{"kind":"end"}', b"\xff", *lines[1:]])
+    assert found.view(archive_due=False).complete
+
+
+def test_a_lost_middle_is_declared() -> None:
+    lines, _ = log_of(["a", "b", "c", "d"])
+    found = read(lines[:2] + lines[4:])
+    assert found.gap
+    assert found.end is None
+    found.skip_gap()
+    view = found.view(archive_due=False)
+    assert view.missing == ((3, 4),)
+    assert view.end is not None
+    assert not view.complete
+
+
+def test_a_rotated_beginning_is_declared() -> None:
+    lines, _ = log_of(["a", "b"])
+    found = read(lines[2:])
+    found.skip_gap()
+    assert found.view(archive_due=False).missing == ((1, 2),)
+
+
+def test_the_termination_message_tells_what_the_log_lost() -> None:
+    lines, summary = log_of(["a", "b", "c"])
+    found = read(lines[:2])
+    found.close(summary)
+    view = found.view(archive_due=False)
+    assert view.missing == ((3, 5),)
+    assert view.exhausted
+    assert not view.complete
+
+
+def test_the_termination_message_proves_a_whole_log_without_an_end_frame() -> None:
+    lines, summary = log_of(["a"], end=False)
+    found = read(lines)
+    found.close(summary)
+    assert found.view(archive_due=False).complete
+
+
+def test_a_changed_line_is_no_proof() -> None:
+    lines, _ = log_of(["a", "b"])
+    lines[1] = lines[1].replace(b'"a"', b'"x"')
+    assert not read(lines).view(archive_due=False).complete
+
+
+def test_archive_and_restart_go_on_where_it_stood() -> None:
+    lines, _ = log_of([f"line {number}" for number in range(50)])
+    first = read(lines[:20])
+    kept = first.pack("uid")
+    assert kept is not None
+    first.archived(kept)
+    assert first.unarchived == 0
+    again = SliceLog(0)
+    again.restore([kept])
+    for line in lines[10:]:
+        again.feed(line)
+    rest = again.pack("uid")
+    assert rest is not None
+    assert (rest.first, rest.last) == (21, len(lines))
+    assert again.view(archive_due=False).complete
+    records = archive.records([rest, kept])[0]
+    assert [record.seq for record in records] == list(range(1, len(lines) + 1))
+
+
+def test_chunks_are_bounded_and_stop_before_a_loss() -> None:
+    lines, _ = log_of(["x" * 6000] * 200)
+    found = read(lines[:100] + lines[101:])
+    found.skip_gap()
+    spans = []
+    while (chunk := found.pack("uid")) is not None:
+        spans.append((chunk.first, chunk.last))
+        assert sum(len(line) for line in chunk.lines()) <= 512 * 1024
+        found.archived(chunk)
+    assert spans[0][0] == 1
+    assert any(last == 100 for _, last in spans)
+    assert any(first == 102 for first, _ in spans)
+    assert spans[-1][1] == len(lines)
+
+
+def test_the_tail_is_bounded() -> None:
+    lines, _ = log_of([f"{number} " + "x" * 100 for number in range(1000)])
+    tail = read(lines).view(archive_due=False).tail
+    assert len(tail.encode()) <= 16 * 1024
+    assert tail.endswith("x\n")

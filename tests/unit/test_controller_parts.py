@@ -1,0 +1,197 @@
+"""The queue's order, retention, the work queue, the Job that is made."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller import job as jobs
+from controller.admission import Card, turns
+from controller.observed import pod_view, slices_of
+from controller.retention import Ended, ended, surplus
+from controller.settings import Settings
+from controller.workqueue import WorkQueue
+from crds import errors, names
+from crds.runinput import RunInput
+from tests.unit.seen import NOW, task
+
+
+def card(name: str, at: int, **changes: object) -> Card:
+    values: dict[str, object] = {"name": name, "created": NOW + timedelta(seconds=at), **changes}
+    return Card(**values)  # type: ignore[arg-type]  # a table's short form
+
+
+def order(cards: list[Card], places: int) -> list[str]:
+    """Names of those that may start, then of those that wait, each in its order."""
+    found = turns(cards, places)
+    waiting = [one for one in cards if not one.active]
+    start = [one.name for one in waiting if found[one.name].admitted]
+    wait = [one for one in waiting if not found[one.name].admitted]
+    wait.sort(key=lambda one: found[one.name].position)
+    return [*start, "|", *(one.name for one in wait)]
+
+
+H = frozenset
+QUEUES = {
+    "by age": ([card("b", 2), card("a", 1), card("c", 3)], 1, ["a", "|", "b", "c"]),
+    "priority first": ([card("a", 1), card("b", 2, priority=5)], 1, ["b", "|", "a"]),
+    "running ones take places": (
+        [card("r", 0, active=True), card("a", 1), card("b", 2)], 2, ["a", "|", "b"]),
+    "the source with the fewest running": (
+        [card("r", 0, active=True, source="x"), card("x1", 1, source="x"),
+         card("y1", 2, source="y")], 2, ["y1", "|", "x1"]),
+    "sources take turns": (
+        [card("x1", 1, source="x"), card("x2", 2, source="x"), card("y1", 3, source="y")],
+        0, ["|", "x1", "y1", "x2"]),
+    "a host in use": (
+        [card("r", 0, active=True, hosts=H("h")), card("a", 1, exclusive=True, hosts=H("h")),
+         card("b", 2, hosts=H("k"))], 9, ["b", "|", "a"]),
+    "the running one wants its host alone": (
+        [card("r", 0, active=True, exclusive=True, hosts=H("h")), card("a", 1, hosts=H("h"))],
+        9, ["|", "a"]),
+    "two of a queue do not start on one host": (
+        [card("a", 1, exclusive=True, hosts=H("h")), card("b", 2, exclusive=True, hosts=H("h"))],
+        9, ["a", "|", "b"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("cards", "places", "expected"), QUEUES.values(), ids=QUEUES)
+def test_queue(cards: list[Card], places: int, expected: list[str]) -> None:
+    assert order(cards, places) == expected
+
+
+def kept(name: str, ended_at: int, expires: int = 10_000) -> Ended:
+    return Ended(name, name, ended_at, expires, stale=False)
+
+
+RETENTION = {
+    "time is over": ([kept("a", 1, expires=100), kept("b", 1)], 10, 0, ["a"]),
+    "oldest beyond the count": ([kept("c", 3), kept("a", 1), kept("b", 2)], 1, 0, ["a", "b"]),
+    "none that is young": ([kept("a", 1), kept("b", 990)], 0, 100, ["a"]),
+    "few enough": ([kept("a", 1)], 1, 0, []),
+}
+
+
+@pytest.mark.parametrize(("tasks", "keep", "youngest", "gone"), RETENTION.values(), ids=RETENTION)
+def test_retention(tasks: list[Ended], keep: int, youngest: int, gone: list[str]) -> None:
+    assert [task.name for task in surplus(tasks, 1000, keep=keep, youngest=youngest)] == gone
+
+
+def test_retention_reads_metadata() -> None:
+    notes = {names.ANNOTATION_ENDED: "5", names.ANNOTATION_EXPIRES: "9",
+             names.ANNOTATION_GENERATION: "1"}  # fmt: skip
+    metadata = {"name": "t", "uid": "u", "generation": 2, "annotations": notes}
+    assert ended(metadata) == Ended("t", "u", 5, 9, stale=True)
+    assert ended({"name": "t", "uid": "u"}) is None
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 10])
+def test_slices_are_even_and_keep_the_order(count: int) -> None:
+    hosts = tuple(f"h{number}" for number in range(10))
+    parts = slices_of(hosts, count)
+    assert sum(parts, ()) == hosts
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert all(parts)
+
+
+def test_the_job_runs_each_slice_once_behind_a_gate() -> None:
+    spec = jobs.job(task(hosts=["a", "b", "c"], slices=5, timeoutSeconds=60), Settings())["spec"]
+    assert (spec["completions"], spec["parallelism"]) == (3, 3)
+    assert spec["backoffLimitPerIndex"] == 0
+    assert "backoffLimit" not in spec
+    pod = spec["template"]["spec"]
+    assert pod["restartPolicy"] == "Never"
+    assert pod["schedulingGates"] == [{"name": names.GATE}]
+    assert pod["activeDeadlineSeconds"] == 360
+    assert pod["automountServiceAccountToken"] is False
+    assert "env" not in pod["containers"][0]
+    assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_the_input_says_what_the_spec_says() -> None:
+    what = task(hosts=["a", "b", "a"], slices=2, vars={"x": "{{ y }}"}, tags=["one"], limit="a")
+    found = jobs.run_input(what, Settings())
+    assert found.slices == (("a",), ("b",))
+    assert RunInput.load(found.dump()) == found
+
+
+@pytest.mark.parametrize(
+    ("spec", "refused"),
+    [
+        ({"sshKeySecret": "octans-mine"}, False),
+        ({"sshKeySecret": "t-key"}, False),
+        ({"sshKeySecret": "database"}, True),
+        ({"varsFrom": [{"name": "tx"}]}, True),
+        ({"runner": "old"}, True),
+    ],
+)
+def test_only_secrets_and_runners_that_are_for_tasks(
+    spec: dict[str, Any], *, refused: bool
+) -> None:
+    assert (jobs.refusal(task(**spec), Settings()) is not None) is refused
+
+
+def test_a_pod_is_read_as_it_stands() -> None:
+    found = pod_view(
+        {
+            "metadata": {
+                "name": "t-0-x", "uid": "u",
+                "annotations": {"batch.kubernetes.io/job-completion-index": "2"},
+                "ownerReferences": [{"uid": "j", "controller": True}],
+            },
+            "spec": {"schedulingGates": [{"name": names.GATE}], "activeDeadlineSeconds": 9},
+            "status": {"phase": "Failed", "containerStatuses": [{"state": {"terminated": {
+                "exitCode": 3, "reason": "Error", "startedAt": "2026-01-02T03:04:05Z"}}}]},
+        }
+    )  # fmt: skip
+    assert (found.index, found.gated, found.deadline, found.owner_uid) == (2, True, 9, "j")
+    assert found.over
+    assert found.started == NOW
+
+
+async def test_the_work_queue_never_does_a_name_twice_at_a_time_nor_forgets_one() -> None:
+    running: set[str] = set()
+    done: list[str] = []
+    finished = asyncio.Event()
+
+    async def reconcile(name: str) -> float | None:
+        assert name not in running
+        running.add(name)
+        await asyncio.sleep(0)
+        running.discard(name)
+        done.append(name)
+        if len(done) == 3:
+            queue.add("a")
+        if len(done) == 4:
+            finished.set()
+        return None
+
+    queue = WorkQueue(reconcile, lambda name, error: pytest.fail(f"{name}: {error}"))
+    serving = asyncio.create_task(queue.run(4))
+    for name in ("a", "b", "a", "c", "b"):
+        queue.add(name)
+    await asyncio.wait_for(finished.wait(), 5)
+    serving.cancel()
+    assert sorted(done) == ["a", "a", "b", "c"]
+
+
+async def test_the_work_queue_tries_again_after_failures_and_conflicts() -> None:
+    outcomes = [errors.Conflict("stale"), ValueError("a bug"), None]
+    reported: list[str] = []
+    finished = asyncio.Event()
+
+    async def reconcile(_: str) -> float | None:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+        finished.set()
+        return None
+
+    queue = WorkQueue(reconcile, lambda _, error: reported.append(type(error).__name__))
+    serving = asyncio.create_task(queue.run(1))
+    queue.add("a")
+    await asyncio.wait_for(finished.wait(), 5)
+    serving.cancel()
+    assert reported == ["ValueError"]
+    assert len(queue) <= 1

@@ -1,0 +1,152 @@
+"""What the parts must agree on: names, frames, outcomes, reasons."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crds import conditions, errors, frames, model, names
+from crds.conditions import ADVICE, Outcome, Reason
+from crds.frames import Kind, Result, RunStatus, Summary
+
+CRD = yaml.safe_load(Path("crds/ansibletask.yaml").read_text())
+SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
+@given(name=st.text(min_size=1, max_size=300), k=st.integers(0, 3))
+def test_an_id_fits_a_signed_32_bit_integer_and_names_its_object(name: str, k: int) -> None:
+    number = names.task_id("ns", name, k)
+    assert 1 <= number <= 2**31 - 1
+    assert names.id_in_object_name(names.object_name(number)) == number
+
+
+@pytest.mark.parametrize("name", ["task-", "task-0", "task-00", "task-zzzzzzz", "other", "task-A"])
+def test_other_names_hold_no_id(name: str) -> None:
+    assert names.id_in_object_name(name) is None
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_becomes_a_label_value(text: str) -> None:
+    value = names.label_value(text)
+    assert 1 <= len(value) <= 63
+    assert names.label_value(text) == value
+
+
+def test_a_text_that_looks_like_a_hash_does_not_meet_it() -> None:
+    hashed = names.label_value("not a label!")
+    assert names.label_value(hashed) != hashed
+
+
+@given(data=st.dictionaries(st.text(max_size=5), st.text(max_size=9000), max_size=3))
+def test_a_record_comes_back_from_its_frames(data: dict[str, str]) -> None:
+    lines = frames.encode("run", 5, 1.5, Kind.TASK, data)
+    assert all(len(line) <= frames.MAX_LINE and b"\n" not in line for line in lines)
+    parsed = [frame for line in lines if (frame := frames.parse(line)) is not None]
+    [record] = frames.records(parsed)
+    assert (record.first, record.seq, record.data) == (5, 4 + len(lines), data)
+
+
+def test_a_record_with_a_missing_part_is_left_out() -> None:
+    lines = frames.encode("run", 1, 1.5, Kind.TASK, {"text": "x" * 20_000})
+    lines += frames.encode("run", len(lines) + 1, 1.5, Kind.LINE, {"text": "y"})
+    parsed = [frame for line in lines if (frame := frames.parse(line)) is not None]
+    assert [record.kind for record in frames.records(parsed[:1] + parsed[2:])] == [Kind.LINE]
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{}", b"[]", b"null", b'{"kind":"x"}', b"[" * 100_000, b'{"kind":"end"}',
+             b'{"kind":"end","run":"r","seq":1,"time":1,"data":[]}',
+             b'{"kind":"end","run":"r","seq":1,"time":1,"part":[1],"text":""}'],
+)  # fmt: skip
+def test_what_is_no_frame_is_none(line: bytes) -> None:
+    assert frames.parse(line) is None
+
+
+def test_a_result_and_a_summary_come_back_from_json() -> None:
+    result = Result("h", "t", "failed", 1.0, 2.0, rc=1, stderr="no", items=("a", "b"))
+    assert Result.read(json.loads(json.dumps(result.data()))) == result
+    summary = Summary("r", RunStatus.STOPPED, 1, 9, "ab", {"ok": 2}, inflight=("h",))
+    assert Summary.read(json.loads(json.dumps(summary.data()))) == summary
+    assert Summary.read({"run": "r"}) is None
+
+
+FAILURES = {
+    "msg": (Result("h", "t", "failed", 0, 0, msg="no such file"), "no such file"),
+    "stderr where msg only speaks of a code": (
+        Result("h", "t", "failed", 0, 0, msg="non-zero return code", stderr="E\n"), "E"),
+    "else stdout": (
+        Result("h", "t", "failed", 0, 0, msg="non-zero return code", stdout="out"), "out"),
+    "else nothing": (Result("h", "t", "failed", 0, 0), "no error msg out"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("result", "text"), FAILURES.values(), ids=FAILURES)
+def test_failure_text(result: Result, text: str) -> None:
+    assert result.failure() == text
+
+
+@given(found=st.lists(st.sampled_from(Outcome), max_size=50))
+def test_outcomes_come_back(found: list[Outcome]) -> None:
+    assert model.unpack_outcomes(model.pack_outcomes(found)) == found
+
+
+@pytest.mark.parametrize("text", ["x", "3", "o", "3x", "-1o"])
+def test_what_is_no_outcome_text_is_empty(text: str) -> None:
+    assert model.unpack_outcomes(text) in ([], None)
+
+
+def test_every_reason_has_advice_and_every_outcome_a_letter() -> None:
+    assert set(ADVICE) == set(Reason)
+    assert len(conditions.OUTCOME_OF_LETTER) == len(Outcome)
+
+
+ANSWERS = {
+    (404, ""): errors.NotFound,
+    (409, "AlreadyExists"): errors.AlreadyExists,
+    (409, "Conflict"): errors.Conflict,
+    (422, "Invalid"): errors.Invalid,
+    (403, "Forbidden"): errors.Forbidden,
+    (429, ""): errors.Unavailable,
+    (503, ""): errors.Unavailable,
+    (418, ""): errors.ClusterError,
+}
+
+
+@pytest.mark.parametrize(("answer", "kind"), ANSWERS.items())
+def test_errors_by_meaning(answer: tuple[int, str], kind: type[errors.ClusterError]) -> None:
+    found = errors.from_answer(*answer, message="x" * 5000)
+    assert type(found) is kind
+    assert len(str(found)) <= errors.MESSAGE_LIMIT
+
+
+def described(schema: dict[str, object], path: str) -> list[str]:
+    """Paths of fields below a schema that have no description."""
+    found = []
+    fields = schema.get("properties")
+    for name, field in fields.items() if isinstance(fields, dict) else ():
+        inner = field.get("items", field)
+        if "description" not in field and not path.startswith(".status"):
+            found.append(f"{path}.{name}")
+        found += described(inner, f"{path}.{name}")
+    return found
+
+
+def test_every_field_of_spec_is_described() -> None:
+    assert described(SCHEMA["properties"]["spec"], ".spec") == []
+
+
+def test_the_schema_and_the_model_have_the_same_fields() -> None:
+    wire = {field.alias for field in model.Spec.model_fields.values()}
+    assert wire == set(SCHEMA["properties"]["spec"]["properties"])
+    wire = {field.alias for field in model.Status.model_fields.values()}
+    assert wire == set(SCHEMA["properties"]["status"]["properties"])
+
+
+def test_defaults_are_the_same_in_schema_and_model() -> None:
+    for field in model.Spec.model_fields.values():
+        schema = SCHEMA["properties"]["spec"]["properties"][field.alias]
+        if "default" in schema:
+            assert schema["default"] == field.default
