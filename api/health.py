@@ -7,16 +7,17 @@ from starlette.responses import Response
 
 from api import VERSION, front
 from api.answers import answer
+from api.openapi import error
 from api.problems import Away
 from crds import errors, names
 
-router = APIRouter()
+router = APIRouter(tags=["health"])
 
 
 @router.get("/")
 async def about() -> Response:
     """Name and version."""
-    return answer({"name": "Octans", "version": VERSION})
+    return answer({"name": "octans", "version": VERSION})
 
 
 @router.get("/healthz")
@@ -25,7 +26,7 @@ async def healthz() -> Response:
     return answer({"status": "ok"})
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: error("The Kubernetes API cannot be reached.")})
 async def readyz(request: Request) -> Response:
     """The Kubernetes API is reachable and serves AnsibleTasks."""
     client = front.of(request).tasks.client
@@ -38,7 +39,11 @@ async def readyz(request: Request) -> Response:
     return answer({"status": "ok"})
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

@@ -22,13 +22,11 @@ def read(
 ) -> tuple[str, ...]:
     """The nodes, each once in its first place, byte for byte as they came.
 
-    At most `most` of them with `limit` bytes in all (TooLarge); anything else but names and
-    addresses of other machines is a ParamError.
+    More than `limit` bytes in all are TooLarge; more than `most`, or anything but names and
+    addresses of other machines, is a ParamError.
     """
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
         raise ParamError(f"nodes must be a list of 1 to {most} strings")
-    if len(value) > most:
-        raise TooLarge(f"nodes must hold at most {most} machines")
     size = 0
     for at, node in enumerate(value):
         if not isinstance(node, str):

@@ -2,8 +2,107 @@
 
 from typing import Any, Final
 
-RUN: Final[dict[str, Any]] = {}
-PARALLEL_RUN: Final[dict[str, Any]] = {}
-STOP: Final[dict[str, Any]] = {}
-CHECK: Final[dict[str, Any]] = {}
-GETLOG: Final[dict[str, Any]] = {}
+from api.schemas import (
+    CHECK_ANSWER,
+    CREATED,
+    DONE,
+    ERROR,
+    LOG_ANSWER,
+    LOG_REQUEST,
+    PARALLEL_ANSWER,
+    RUN_REQUEST,
+    TARGET_REQUEST,
+)
+
+_ERRORS: Final = {
+    400: "The body is no JSON object, a field is wrong, or the name is in use.",
+    401: "The caller is not known.",
+    403: "The caller may not do this.",
+    404: "There is no such task.",
+    408: "The request took too long to arrive.",
+    413: "The body or a part of it is too large.",
+    429: "Too many requests; Retry-After says when to try again.",
+    500: "A fault of the server; its log has more under the error id.",
+    503: "The Kubernetes API cannot be reached; Retry-After says when to try again.",
+}
+_TEXT: Final = {"type": "string"}
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": 1024}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+_PARAMETERS: Final = [
+    _header("X-CORRELATION-ID", "Groups the log lines of several tasks. One is made where it is"
+            " missing; with X-SOURCE it is required on run and parallel_run."),
+    _header("X-RESOURCE", "The requesting service, in the documented dialect."),
+    _header("X-SOURCE", "The requesting service, in the field dialect: where this header is there,"
+            " even empty, answers have the field's shape."),
+]  # fmt: skip
+_ONCE: Final = _header(
+    "Idempotency-Key",
+    "The same name, key and request are answered with the same id; without a key a name that is in"
+    " use is an error.",
+)
+_PREFER: Final = _header("Prefer", "`respond-async`: answer the id at once.")
+_TASK_HEADERS: Final = {
+    "X-TASK-ID": {"description": "The task's id.", "schema": _TEXT},
+    "X-TASK-STATUS": {"description": "Its status, 0 to 5.", "schema": _TEXT},
+    "X-CORRELATION-ID": {"description": "The request's, else the task's.", "schema": _TEXT},
+}
+
+
+def _responses(
+    schema: dict[str, Any], description: str, without: tuple[int, ...] = ()
+) -> dict[int | str, dict[str, Any]]:
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {
+            "description": description,
+            "content": {"application/json": {"schema": schema}},
+            "headers": _TASK_HEADERS,
+        }
+    }
+    for status, meaning in _ERRORS.items():
+        if status not in without:
+            answers[status] = error(meaning)
+    return answers
+
+
+def error(meaning: str) -> dict[str, Any]:
+    """How an error answer is described."""
+    return {"description": meaning, "content": {"application/json": {"schema": ERROR}}}
+
+
+def _call(
+    request: dict[str, Any],
+    answers: dict[int | str, dict[str, Any]],
+    *further: dict[str, Any],
+) -> dict[str, Any]:
+    """Arguments of a route."""
+    content = {"application/json": {"schema": request}}
+    return {
+        "responses": answers,
+        "openapi_extra": {
+            "parameters": [*_PARAMETERS, *further],
+            "requestBody": {"required": True, "content": content},
+        },
+        "tags": ["calls"],
+    }
+
+
+RUN: Final = _call(RUN_REQUEST, _responses(CREATED, "The task's id.", (404,)), _ONCE)
+PARALLEL_RUN: Final = _call(
+    RUN_REQUEST,
+    _responses(
+        PARALLEL_ANSWER,
+        "Documented dialect: the log lines at the task's end, or when the wait is over. Field"
+        " dialect, or with `Prefer: respond-async`: the task's id at once.",
+        (404,),
+    ),
+    _ONCE,
+    _PREFER,
+)
+STOP: Final = _call(TARGET_REQUEST, _responses(DONE, "The stop was asked for."))
+CHECK: Final = _call(TARGET_REQUEST, _responses(CHECK_ANSWER, "How the task stands."))
+GETLOG: Final = _call(LOG_REQUEST, _responses(LOG_ANSWER, "The log lines."))

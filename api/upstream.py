@@ -51,7 +51,7 @@ class PatientClient(Client):
         finally:
             self._places.release()
 
-    async def _json(  # noqa: PLR0917 - as it is inherited
+    async def _json(
         self,
         method: str,
         path: str,
