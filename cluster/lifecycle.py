@@ -25,11 +25,11 @@ def alone(places: Places, cluster: Cluster) -> Iterator[None]:
 
 def up(places: Places, cluster: Cluster, binaries: Binaries) -> None:
     """Ends when the node is ready and CoreDNS answers; finds what an earlier box left."""
-    if running := box.find(cluster):
-        if whole(node(cluster, running, binaries)):
+    if found := box.find(cluster):
+        if whole(node(cluster, found, binaries)):
             say(f"The cluster “{cluster.name}” is up.")
             return
-        running.kill()
+        found.kill()
     if cgroups.occupied(cluster):
         raise Problem(
             f"Another cluster named “{cluster.name}” runs here from another state folder;"
@@ -54,8 +54,8 @@ def up(places: Places, cluster: Cluster, binaries: Binaries) -> None:
 
 def down(cluster: Cluster, *, keep_state: bool) -> None:
     """Leaves nothing of the cluster on the machine; with `keep_state`, its folder."""
-    if running := box.find(cluster):
-        running.kill()
+    if found := box.find(cluster):
+        found.kill()
     cgroups.remove(cluster)
     if cluster.index.exists():
         network.gone(Link(int(cluster.index.read_text())))
@@ -66,11 +66,21 @@ def down(cluster: Cluster, *, keep_state: bool) -> None:
         _remove(cluster.state)
 
 
-def node(cluster: Cluster, running: box.Box, binaries: Binaries) -> Node:
+def running(cluster: Cluster, binaries: Binaries) -> Node:
+    """The node of a cluster that is up."""
+    found = box.find(cluster)
+    if found is None:
+        raise Problem(
+            f"The cluster “{cluster.name}” is not up: python3 -m cluster up --name {cluster.name}."
+        )
+    return node(cluster, found, binaries)
+
+
+def node(cluster: Cluster, found: box.Box, binaries: Binaries) -> Node:
     """The node that lives in a running box."""
     link = Link(int(cluster.index.read_text()))
     parts = components(cluster, link, binaries)
-    return Node(cluster, running, parts, binaries, api.connect(cluster))
+    return Node(cluster, found, parts, binaries, api.connect(cluster))
 
 
 def whole(node: Node) -> bool:

@@ -17,6 +17,7 @@ from cluster.settings import CNI_PROGRAMS, ELSEWHERE
 PACKAGES = {
     "runc": "runc",
     "buildah": "buildah",
+    "skopeo": "skopeo",
     "debootstrap": "debootstrap",
     f"{CNI_PROGRAMS}/bridge": "containernetworking-plugins",
     "nft": "nftables",

@@ -1,0 +1,19 @@
+"""Serves the text that /etc/greeter.conf held at start, at port 8080."""
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+GREETING = Path("/etc/greeter.conf").read_bytes()
+
+
+class Greeter(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(GREETING)))
+        self.end_headers()
+        self.wfile.write(GREETING)
+
+
+ThreadingHTTPServer.allow_reuse_address = True
+ThreadingHTTPServer(("", 8080), Greeter).serve_forever()
