@@ -1,14 +1,12 @@
 """`python -m api`: serve until SIGTERM, then finish what is under way."""
 
-import logging
-import sys
 from types import FrameType
 
 import uvicorn
 
 from api import app
-from api.edge import JsonLines
 from api.settings import Settings
+from crds import logs
 
 
 class _Server(uvicorn.Server):
@@ -24,9 +22,7 @@ class _Server(uvicorn.Server):
 def main() -> None:
     """Run the server."""
     settings = Settings()
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    logs.configure(settings.log_level)
     config = uvicorn.Config(
         app.wrapped(app.create(settings), settings),
         host=settings.host, port=settings.port, loop="uvloop", http="httptools", ws="none",

@@ -1,6 +1,5 @@
 """The outermost layer: counts, times and logs every request, and lets no fault out unanswered."""
 
-import json
 import logging
 import secrets
 import time
@@ -87,23 +86,3 @@ class Edge:
                 "client": (scope.get("client") or ("",))[0],
             },
         )
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line; what a record carries as `extra` are its keys."""
-
-    _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON."""
-        told = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        told |= {key: value for key, value in vars(record).items() if key not in self._OWN}
-        if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str)

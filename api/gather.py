@@ -21,7 +21,7 @@ async def archived(tasks: TaskStore, task: AnsibleTask) -> list[Entry]:
     if task.status.log is None or not task.status.log.records:
         return []
     archive = ConfigMapArchive(tasks.client, tasks.namespace)
-    return results.entries(await archive.read(task))
+    return results.entries(await archive.walk(task))
 
 
 async def everything(tasks: TaskStore, found: list[AnsibleTask], label: str) -> list[list[Entry]]:
