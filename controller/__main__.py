@@ -83,7 +83,7 @@ async def _serve(
 async def _watch(settings: Settings, reconciler: Reconciler, stop: asyncio.Event) -> None:
     """kopf's watch streams. They end on a signal, which kopf takes over, or raise."""
     await kopf.operator(
-        registry=handlers.registry(reconciler.queue.add),
+        registry=handlers.registry(task=reconciler.task_changed, parts=reconciler.parts_changed),
         settings=handlers.operator_settings(),
         namespaces=[settings.namespace],
         standalone=True,

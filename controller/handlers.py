@@ -9,25 +9,26 @@ from typing import Any
 
 import kopf
 
+from controller.observed import JOB_NAME_LABEL
 from crds import names
 
-_JOB_NAME = "batch.kubernetes.io/job-name"
 Wake = Callable[[str], None]
 
 
-def registry(wake: Wake) -> kopf.OperatorRegistry:
-    """Handlers that call `wake` with the object name of the task that something happened to."""
+def registry(*, task: Wake, parts: Wake) -> kopf.OperatorRegistry:
+    """Handlers that call `task` with the name of a task object that something happened to, and
+    `parts` with that of the task whose Job or pod it happened to."""
     found = kopf.OperatorRegistry()
 
     async def task_changed(name: str, **_: Any) -> None:  # noqa: ANN401 - kopf's
-        wake(name)
+        task(name)
 
     async def job_changed(name: str, **_: Any) -> None:  # noqa: ANN401 - kopf's
-        wake(name)
+        parts(name)
 
     async def pod_changed(labels: kopf.Labels, **_: Any) -> None:  # noqa: ANN401 - kopf's
-        if (name := labels.get(_JOB_NAME)) is not None:
-            wake(name)
+        if (name := labels.get(JOB_NAME_LABEL)) is not None:
+            parts(name)
 
     kopf.on.login(registry=found)(_login)
     kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=found)(task_changed)

@@ -1,18 +1,21 @@
 """Reads what one pass needs from the cluster; judges nothing."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.observed import JobView, PodView, job_view, moment, pod_view
-from crds import errors, names
+from controller.observed import JOB_NAME_LABEL, JobView, PodView, job_view, moment, pod_view
+from crds import errors
 from crds.client import EVENTS, JOBS, PODS, Client
 from crds.model import AnsibleTask
+from crds.tasks import TaskStore
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The Job and pods of a task, and warnings about them."""
+    """A task, its Job and pods, and warnings about them."""
 
+    task: AnsibleTask
     job: JobView | None
     pods: tuple[PodView, ...]
     warnings: tuple[str, ...] = ()
@@ -22,25 +25,33 @@ _QUIET = timedelta(seconds=1)
 """How long a Job may be without pods, or a pod without a container, before events are read."""
 
 
-async def observe(client: Client, task: AnsibleTask, now: datetime) -> Seen:
-    """The Job of the task's name and its pods, read fresh, with warnings where something hangs."""
-    namespace, name = task.metadata.namespace, task.metadata.name
-    try:
-        job = job_view(await client.get(JOBS, namespace, name))
-    except errors.NotFound:
-        job = None
-    labels = f"{names.LABEL_TASK_UID}={task.metadata.uid}"
-    pods = await pods_of(client, namespace, labels)
-    if job is not None:
-        pods = tuple(pod for pod in pods if pod.owner_uid == job.uid)
-    hanging = _hanging(job, pods, now)
+async def observe(client: Client, store: TaskStore, name: str, now: datetime) -> Seen | None:
+    """The task of an object's name with its Job and pods, read fresh; None: there is no task.
+
+    Warnings are read only where something hangs.
+    """
+    namespace = store.namespace
+    task, job, pods = await asyncio.gather(
+        store.get(name), _job(client, namespace, name), _pods(client, namespace, name)
+    )
+    if task is None:
+        return None
+    mine = tuple(pod for pod in pods if job is None or pod.owner_uid == job.uid)
+    hanging = [] if task.finished else _hanging(job, mine, now)
     texts = [text for uid in hanging for text in await warnings(client, namespace, uid)]
-    return Seen(job, pods, tuple(texts))
+    return Seen(task, job, mine, tuple(texts))
 
 
-async def pods_of(client: Client, namespace: str, labels: str) -> tuple[PodView, ...]:
-    """The pods a label selector fits that belong to a Job's index."""
-    page = await client.list(PODS, namespace, labels=labels)
+async def _job(client: Client, namespace: str, name: str) -> JobView | None:
+    try:
+        return job_view(await client.get(JOBS, namespace, name))
+    except errors.NotFound:
+        return None
+
+
+async def _pods(client: Client, namespace: str, name: str) -> tuple[PodView, ...]:
+    """The pods of the Job of that name that belong to an index."""
+    page = await client.list(PODS, namespace, labels=f"{JOB_NAME_LABEL}={name}")
     views = (pod_view(item) for item in page.items)
     return tuple(view for view in views if view.index >= 0)
 

@@ -12,6 +12,7 @@ from crds.model import AnsibleTask, SliceStatus
 
 Object = Mapping[str, Any]
 
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 
 

@@ -92,20 +92,24 @@ def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
 
 def _stopped(seen: Observed, summary: Summary, pod: PodView | None) -> End:
     """SIGTERM came: on request, or somebody or something else ended the pod."""
-    text = _inflight(summary)
     if seen.stop_since is not None:
-        return End(Reason.STOPPED, text, summary.rc, summary)
+        return End(Reason.STOPPED, "It was stopped." + _hosts(summary), summary.rc, summary)
     reason = _lost(seen.job, pod)
     if reason is Reason.POD_DELETED and pod is not None and pod.reason == "DeadlineExceeded":
         reason = Reason.TIMED_OUT
-    return End(reason, text, summary.rc, summary)
+    return End(reason, _hosts(summary).strip(), summary.rc, summary)
 
 
 def _inflight(summary: Summary) -> str:
-    if not summary.inflight:
-        return summary.message
-    hosts = ", ".join(summary.inflight)
-    return f"{summary.message} Hosts in flight: {hosts}.".strip()
+    said = summary.message.strip()
+    if said and said[-1] not in ".!?":
+        said += "."
+    return (said + _hosts(summary)).strip()
+
+
+def _hosts(summary: Summary) -> str:
+    """The hosts with a task under way, as a sentence behind another."""
+    return f" Hosts in flight: {', '.join(summary.inflight)}." if summary.inflight else ""
 
 
 def _lost(job: JobView | None, pod: PodView | None) -> Reason:

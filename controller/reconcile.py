@@ -8,7 +8,7 @@ from controller import job as jobs
 from controller import metrics
 from controller.carry import Carrier
 from controller.decide import decide
-from controller.observe import observe
+from controller.observe import Seen, observe
 from controller.observed import Limits, Observed
 from controller.plan import Plan, Start
 from controller.registry import Registry
@@ -22,6 +22,9 @@ from crds.model import AnsibleTask
 from crds.tasks import TaskStore
 
 log = logging.getLogger(__name__)
+
+_GATHER = 0.02
+"""Seconds in which events about one task's Job and pods are taken together."""
 
 
 class Reconciler:
@@ -46,27 +49,26 @@ class Reconciler:
 
     async def reconcile(self, name: str) -> float | None:
         """Look at the task of an object's name; seconds until the next look, None: on an event."""
-        task = await self._store.get(name)
-        if task is None:
+        now = datetime.now(UTC)
+        found = await observe(self._client, self._store, name, now)
+        if found is None:
             await self._gone(name)
             return None
-        now = datetime.now(UTC)
-        session = await self.sessions.get(task)
-        if task.finished:
+        session = await self.sessions.get(found.task)
+        if found.task.finished:
             self._ended(name)
-        seen = await self._observe(task, session, now)
+        seen = await self._judge(found, session, now)
         plan = decide(seen, now)
         await self._carry_out(plan, seen, session, now)
         return plan.again
 
-    async def _observe(self, task: AnsibleTask, session: Session, now: datetime) -> Observed:
-        settled = task.finished and names.FINALIZER not in task.metadata.finalizers
-        found = None if settled else await observe(self._client, task, now)
+    async def _judge(self, found: Seen, session: Session, now: datetime) -> Observed:
+        """What was seen, with what only this process knows: the queue and the logs."""
+        task = found.task
         wanted = task.spec.cancel or task.metadata.deletion_timestamp is not None
         if wanted and session.stop_since is None:
             session.stop_since = now
-        job = found.job if found else None
-        begun = job is not None or task.status.job_name is not None
+        begun = found.job is not None or task.status.job_name is not None
         if not task.finished:
             self.registry.put(task, active=begun)
         pending = task.metadata.annotations.get(names.ANNOTATION_PARAMS) == "pending"
@@ -74,10 +76,10 @@ class Reconciler:
             task=task,
             turn=self.registry.turn(task.metadata.name),
             limits=self._limits,
-            job=job,
-            pods=found.pods if found else (),
+            job=found.job,
+            pods=found.pods,
             logs=self.sessions.views(session),
-            warnings=found.warnings if found else (),
+            warnings=found.warnings,
             rival=None if begun or task.finished else await self._rival(task),
             refusal=jobs.refusal(task, self._settings),
             pending_since=task.metadata.creation_timestamp if pending else None,
@@ -127,6 +129,15 @@ class Reconciler:
         if self.registry.remove(name):
             for waiting in self.registry.admitted():
                 self.queue.add(waiting)
+
+    def task_changed(self, name: str) -> None:
+        """Something happened to a task."""
+        self.queue.add(name)
+
+    def parts_changed(self, name: str) -> None:
+        """Something happened to the Job or a pod of a task; after its end that is no news."""
+        if self.registry.knows(name):
+            self.queue.add(name, _GATHER)
 
     async def resync(self) -> None:
         """Look at every task that has not ended, so that a missed event does no harm."""

@@ -39,6 +39,10 @@ class Registry:
             self._turns = None
         return known
 
+    def knows(self, name: str) -> bool:
+        """Whether a task has not ended."""
+        return name in self._cards
+
     def turn(self, name: str) -> Turn:
         """May this task start now?"""
         return self._all().get(name, Turn(admitted=True))
