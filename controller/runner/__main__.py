@@ -17,10 +17,7 @@ def main() -> None:
     os.dup2(2, 1)
     termination = os.open(paths.termination, os.O_WRONLY | os.O_CREAT, 0o600)
     index = int(os.environ.get("JOB_COMPLETION_INDEX", "0"))
-    code = run.main(paths, index, Out(stream, termination))
-    sys.stdout.flush()
-    # Interpreter shutdown would wait for nothing that matters.
-    os._exit(code)
+    sys.exit(run.main(paths, index, Out(stream, termination)))
 
 
 if __name__ == "__main__":

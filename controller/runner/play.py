@@ -88,4 +88,6 @@ class Play:
                 self._filter.write(decode(chunk))
             self._filter.close()
         finally:
+            # Should the filter have failed, Ansible must not wait for a reader for ever.
+            os.close(self._read)
             self._messages.put(Drained())

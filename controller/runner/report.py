@@ -38,8 +38,6 @@ class Report:
                 return self._start
             case "playbook_on_stats":
                 return self._recap
-            case "playbook_on_no_hosts_remaining":
-                return self._abort
             case "error":
                 return self._error
             case _:
@@ -62,10 +60,10 @@ class Report:
         if self._late(events.seconds(event.get("created"))):
             return
         self.hosts.recap = summary.recap(data)
+        more = (data.get("artifact_data") or {}).get("octans") or {}
+        self.hosts.given_up = frozenset(more.get("given_up", ()))
+        self.hosts.left_out = frozenset(more.get("left_out", ()))
         self._emitter.always(Kind.STATS, {"hosts": self.hosts.recap})
-
-    def _abort(self, _: Mapping[str, Any], __: Mapping[str, Any]) -> None:
-        self.hosts.aborted = True
 
     def _error(self, event: Mapping[str, Any], _: Mapping[str, Any]) -> None:
         if not self.error and (out := events.output(event, self._redactor)):

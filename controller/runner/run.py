@@ -3,7 +3,10 @@
 import os
 import secrets
 import signal
+import sys
+import threading
 import time
+import traceback
 from dataclasses import dataclass
 from importlib import metadata
 from queue import Empty, SimpleQueue
@@ -154,6 +157,13 @@ class Run:
         self._emitter.end(self._report.summary(status, rc, message))
         return exit_code(status, hosts)
 
+    def fail(self, error: Exception) -> int:
+        """End everything after a failure of our own, report it, and give the exit code."""
+        processes.kill_all()
+        message = f"the runner failed ({type(error).__name__}); its error output says where"
+        self._emitter.end(self._report.summary(RunStatus.CRASHED, 254, message))
+        return EXIT_CODES[RunStatus.CRASHED]
+
 
 def exit_code(status: RunStatus, hosts: summary.Hosts) -> int:
     """The runner's exit code for a way to end."""
@@ -189,4 +199,16 @@ def main(paths: Paths, index: int, out: Out) -> int:
         return refuse(out, str(refused))
     run = Run(paths, slice_, out)
     signal.signal(signal.SIGTERM, lambda *_: run.stop())
-    return run.carry_out()
+    threading.excepthook = lambda failed: _tell(failed.exc_value)
+    try:
+        return run.carry_out()
+    except Exception as error:  # whatever it is, the run needs its end
+        _tell(error)
+        return run.fail(error)
+
+
+def _tell(error: BaseException | None) -> None:
+    """Say where we failed; not in the exception's words, which may quote a secret."""
+    if error is not None:
+        where = "".join(traceback.format_tb(error.__traceback__))
+        print(f"runner: {type(error).__name__} at\n{where}", file=sys.stderr)  # noqa: T201

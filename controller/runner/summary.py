@@ -24,8 +24,10 @@ class Hosts:
         self.touched = False
         """Whether Ansible began anything on any host."""
         self.recap: Recap | None = None
-        self.aborted = False
-        """Ansible gave up the rest of a play: hosts that are not bad are unfinished."""
+        self.given_up: frozenset[str] = frozenset()
+        """Hosts that were well when Ansible gave up the play for all of them."""
+        self.left_out: frozenset[str] = frozenset()
+        """Hosts that the caller's own limit left out."""
         self._bad: dict[str, Outcome] = {}
         self._under_way: dict[str, str] = {}
         self._first_failure = ""
@@ -62,9 +64,16 @@ class Hosts:
         """How every host stands: by the recap, or at an early end."""
         if self.recap is None:
             return {name: self._bad.get(name, Outcome.UNFINISHED) for name in self.names}
-        recap = self.recap
-        left_over = Outcome.UNFINISHED if self.aborted else Outcome.OK
-        return {name: _by_recap(recap.get(name), left_over) for name in self.names}
+        outcomes = {name: _by_recap(counts) for name, counts in self.recap.items()}
+        broken = bool(self.given_up) or any(kind is not Outcome.OK for kind in outcomes.values())
+        for name in self.given_up:
+            if outcomes.get(name) is Outcome.OK:
+                outcomes[name] = Outcome.UNFINISHED
+        for name in self.left_out:
+            outcomes.setdefault(name, Outcome.OK)
+        # Where all went well, a host without any result was not to get one.
+        unreached = Outcome.UNFINISHED if broken else Outcome.OK
+        return {name: outcomes.get(name, unreached) for name in self.names}
 
     def counts(self) -> dict[str, int]:
         """Outcome names to numbers of hosts."""
@@ -81,14 +90,12 @@ class Hosts:
         return self._first_failure[: MAX_MESSAGE - len(more)] + more
 
 
-def _by_recap(counts: list[int] | None, left_over: Outcome) -> Outcome:
-    if counts is None:
-        return left_over
+def _by_recap(counts: list[int]) -> Outcome:
     if counts[3]:
         return Outcome.UNREACHABLE
     if counts[2]:
         return Outcome.FAILED
-    return left_over
+    return Outcome.OK
 
 
 def recap(data: Mapping[str, Any]) -> Recap:

@@ -1,0 +1,160 @@
+"""What a run reports of hosts and tasks."""
+
+import time
+from typing import Any
+
+from crds.frames import Kind, RunStatus
+from tests.cluster.runner.ground import Ground
+
+ABSENT = "127.0.0.9:1"
+"""A host where nobody listens."""
+
+
+def test_a_task_that_works(ground: Ground) -> None:
+    began = time.time()
+    ran = ground.run(tasks=[{"name": "Say it", "raw": "echo hello"}])
+    assert (ran.rc, ran.end.status, ran.end.rc) == (0, RunStatus.DONE, 0)
+    assert ran.end.counts == {"ok": 1, "failed": 0, "unreachable": 0, "unfinished": 0}
+    (result,) = ran.results
+    assert (result.host, result.task, result.status) == (ground.server.host, "Say it", "ok")
+    assert (result.rc, result.stdout, result.changed) == (0, "hello\r\n", True)
+    assert began <= result.start <= result.end <= time.time()
+    assert ran.of(Kind.START)[0] | {"versions": {}} == {"hosts": 1, "slice": 0, "versions": {}}
+    assert set(ran.of(Kind.START)[0]["versions"]) == {"ansible-core", "ansible-runner"}
+    assert ran.of(Kind.STATS) == [{"hosts": {ground.server.host: [1, 1, 0, 0, 0, 0, 0]}}]
+    assert f"PLAY [a task] {'*' * 10}" in ran.output
+    assert f"changed: [{ground.server.host}]" in ran.output
+    assert "\x1b" not in ran.output
+    assert ran.errors == ""
+
+
+def test_a_slice_is_this_pods_alone(ground: Ground) -> None:
+    ran = ground.run(index=1, slices=((ABSENT,), (ground.server.host,)))
+    assert [result.host for result in ran.results] == [ground.server.host]
+    assert ran.of(Kind.START)[0]["slice"] == 1
+
+
+def test_one_host_fails_and_one_is_not_there(ground: Ground) -> None:
+    ran = ground.run(
+        slices=((ABSENT, ground.server.host),),
+        tasks=[{"name": "Break", "raw": "echo why >&2; exit 3"}],
+    )
+    assert (ran.rc, ran.end.status) == (1, RunStatus.DONE)
+    assert ran.end.counts == {"ok": 0, "failed": 1, "unreachable": 1, "unfinished": 0}
+    by_host = {result.host: result for result in ran.results}
+    assert (by_host[ABSENT].status, by_host[ground.server.host].status) == ("unreachable", "failed")
+    assert by_host[ground.server.host].rc == 3
+    assert "Connection refused" in (by_host[ABSENT].msg or "")
+    assert "Break: " in ran.end.message
+    assert ran.end.message.endswith("(and 1 more hosts)")
+
+
+RESULTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "ignored": (
+        {"raw": "exit 2", "ignore_errors": True},
+        {"status": "failed", "ignored": True, "rc": 2},
+    ),
+    "skipped": ({"raw": "exit 2", "when": "false"}, {"status": "skipped"}),
+    "a list as command": (
+        {"command": {"argv": ["echo", "a b"]}},
+        {"status": "ok", "cmd": "echo 'a b'", "stdout": "a b", "rc": 0},
+    ),
+    "hidden": (
+        {"command": "echo planted-secret", "no_log": True},
+        {"status": "ok", "stdout": None, "cmd": None},
+    ),
+    "a loop": (
+        {"shell": "echo {{ item }} >&2; exit {{ item }}", "loop": [0, 3, 4]},
+        {"status": "failed", "items": ("3", "4")},
+    ),
+    "a message that is no text": ({"debug": {"msg": {"a": [1]}}}, {"msg": '{"a": [1]}'}),
+    "evaluated name": ({"name": "at {{ 1 + 1 }}", "raw": "true"}, {"task": "at 2"}),
+}
+
+
+def test_results(ground: Ground) -> None:
+    tasks = [{"name": row, "ignore_errors": True, **task} for row, (task, _) in RESULTS.items()]
+    ran = ground.run(tasks=tasks)
+    seen = [
+        {name: getattr(result, name) for name in expected}
+        for result, (_, expected) in zip(ran.results, RESULTS.values(), strict=True)
+    ]
+    assert seen == [expected for _, expected in RESULTS.values()]
+    assert b"planted-secret" not in b"".join(ran.lines)
+
+
+def test_a_rescued_failure_is_none(ground: Ground) -> None:
+    block = {"block": [{"raw": "exit 1"}], "rescue": [{"raw": "true"}]}
+    ran = ground.run(tasks=[block])
+    assert (ran.rc, ran.end.counts["ok"], ran.end.message) == (0, 1, "")
+    assert [result.status for result in ran.results] == ["failed", "ok"]
+
+
+def test_facts_stay_here(ground: Ground) -> None:
+    ran = ground.run(gather_facts=True)
+    gathered = ran.results[0]
+    assert (gathered.task, gathered.status, gathered.facts) == ("Gathering Facts", "ok", True)
+    assert b"ansible_kernel" not in b"".join(ran.lines)
+
+
+def test_results_come_as_they_happen(ground: Ground) -> None:
+    ran = ground.run(tasks=[{"raw": "true"}, {"raw": "sleep 1.5"}])
+    first, second = (record for record in ran.records if record.kind is Kind.TASK)
+    assert second.time - first.time > 1.4
+    assert first.time - ran.results[0].end < 0.3
+
+
+def test_long_texts_are_cut_and_marked(ground: Ground) -> None:
+    ran = ground.run(tasks=[{"shell": "head -c 300000 /dev/zero | tr '\\0' x"}])
+    (result,) = ran.results
+    assert (len(result.stdout or ""), result.cut) == (16 * 1024, ("stdout",))
+
+
+def test_strange_bytes(ground: Ground) -> None:
+    ran = ground.run(
+        tasks=[
+            {"raw": r"printf 'a\377\033[31mred\033[0m\000\r\nz'"},
+            {"debug": {"msg": "\x1b[31mé\u2028\x85"}},
+        ]
+    )
+    assert (ran.results[0].stdout or "").startswith("a")
+    assert ran.results[1].msg == "\x1b[31mé\u2028\x85"
+    assert ran.rc == 0
+
+
+def test_much_output(ground: Ground) -> None:
+    """Beyond 8 MiB only results, in short form; the count of what was left out is told."""
+    text = "{{ 'line of text ' * 1000 }}"
+    loop = {"debug": {"msg": text}, "loop": "{{ range(800) | list }}"}
+    ran = ground.run(tasks=[loop, {"shell": "head -c 90000 /dev/zero | tr '\\0' x; exit 3"}])
+    on_disk = sum(len(line) + 1 + 48 for line in ran.lines)
+    assert 7.5 * 2**20 < on_disk < 9.75 * 2**20
+    assert ran.end.dropped > 10
+    last = ran.results[-1]
+    assert (last.status, last.rc, last.stdout) == ("failed", 3, None)
+    assert ran.of(Kind.STATS)
+    assert ran.rc == 1
+
+
+def test_limit_check_diff_tags_and_verbosity(ground: Ground) -> None:
+    target = f"/tmp/{ground.root.name}"
+    ran = ground.run(
+        slices=((ABSENT, ground.server.host),),
+        tasks=[
+            {"raw": "exit 1", "tags": ["never-asked"]},
+            {"copy": {"content": "new\n", "dest": target}, "tags": ["wanted"]},
+        ],
+        limit=ground.server.host, check=True, diff=True, tags=("wanted",), verbosity=1,
+    )  # fmt: skip
+    assert ran.end.counts == {"ok": 2, "failed": 0, "unreachable": 0, "unfinished": 0}
+    assert "+new" in ran.output
+    assert not ground.path(target).exists()
+
+
+def test_hosts_that_were_given_up_are_unfinished(ground: Ground) -> None:
+    play = {
+        "hosts": "all", "gather_facts": False, "any_errors_fatal": True,
+        "tasks": [{"raw": "true"}, {"raw": "true"}],
+    }  # fmt: skip
+    ran = ground.run(playbook=[play], slices=((ABSENT, ground.server.host),))
+    assert ran.end.counts == {"ok": 0, "failed": 0, "unreachable": 1, "unfinished": 1}
