@@ -43,8 +43,8 @@ def apply(api: Api, image: str) -> None:
 def available(api: Api) -> bool:
     """Whether a CoreDNS of the newest description answers."""
     deployment = api.get(DEPLOYMENT_PATH)
-    status = deployment.get("status", {})
-    current = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    status: dict[str, int] = deployment.get("status", {})
+    current = bool(status.get("observedGeneration") == deployment["metadata"]["generation"])
     updated = status.get("updatedReplicas", 0) >= 1
     return current and updated and status.get("availableReplicas", 0) >= 1
 

@@ -25,9 +25,16 @@ class Api:
     server: str
     trust: ssl.SSLContext
 
-    def get(self, path: str, seconds: float = 5) -> Any:
-        """The JSON, or the text, that stands at a path."""
-        return self._call(urllib.request.Request(self.server + path), seconds)
+    def get(self, path: str, seconds: float = 5) -> dict[str, Any]:
+        """The object that stands at a path."""
+        found: dict[str, Any] = json.loads(self._call(self._request(path), seconds))
+        return found
+
+    def ready(self, seconds: float = 5) -> bool:
+        return self._call(self._request("/readyz"), seconds) == "ok"
+
+    def _request(self, path: str) -> urllib.request.Request:
+        return urllib.request.Request(self.server + path)
 
     def apply(self, path: str, thing: Mapping[str, object], seconds: float = 10) -> None:
         """Server-side apply: makes the object or changes it to this."""
@@ -39,16 +46,16 @@ class Api:
         )
         self._call(request, seconds)
 
-    def _call(self, request: urllib.request.Request, seconds: float) -> Any:
+    def _call(self, request: urllib.request.Request, seconds: float) -> str:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.trust)
         )
         try:
             with opener.open(request, timeout=seconds) as answer:
-                text = answer.read().decode()
+                text: str = answer.read().decode()
         except (OSError, ValueError) as error:  # an HTTPError is an OSError too
             raise Unreachable(str(error)) from None
-        return json.loads(text) if text.startswith("{") else text
+        return text
 
 
 def connect(cluster: Cluster) -> Api:

@@ -65,12 +65,13 @@ class Module:
         return f"-s -w {self.flags.format(version=self.version, major=major, minor=minor)}".strip()
 
 
+CONTAINERD_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
 CONTAINERD = "github.com/containerd/containerd/v2"
 MODULES = (
     Module("pause", "pause", "-", (".",), "seconds"),
     Module(
         "containerd", "containerd", CONTAINERD,
-        tuple(f"{CONTAINERD}/cmd/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")),
+        tuple(f"{CONTAINERD}/cmd/{name}" for name in CONTAINERD_PROGRAMS),
         "about 1 minute the first time",
     ),
     Module(

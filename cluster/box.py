@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.problems import Problem
-from cluster.programs import TOOLS_PATH, output
+from cluster.programs import TOOLS_PATH, output, tail
 from cluster.settings import Cluster
 
 NAMESPACES = ("--fork", "--pid", "--mount-proc", "--net", "--mount", "--uts", "--ipc")
@@ -55,6 +55,8 @@ if [ -e /etc/resolv.conf ]; then mount --bind /run/octans/resolv.conf /etc/resol
 """Own /run, /var/log and /var/lib/cni, so that what the node writes there goes with it; no name
 server, so that a pull from a registry that cannot be reached fails at once."""
 
+FURNISHED = "/run/octans/furnished"
+
 SCRATCH = Path("/var/lib/cni")
 """The CNI library caches here and cannot be told otherwise."""
 
@@ -79,6 +81,15 @@ class Box:
     def alive(self) -> bool:
         return _alive(self.init)
 
+    @property
+    def furnished(self) -> bool:
+        """Whether it was made to its end, or by a program that was killed on the way."""
+        return self.inside(FURNISHED).exists()
+
+    def inside(self, path: str) -> Path:
+        """A file of the box, as seen from here."""
+        return Path(f"/proc/{self.init}/root{path}")
+
     def enter(self, argv: Sequence[str | Path]) -> list[str]:
         """The command line that runs a program inside."""
         return ["nsenter", "--target", str(self.init), "--all", "--wd=/", *map(str, argv)]
@@ -86,10 +97,12 @@ class Box:
     def start(self, argv: Sequence[str | Path], log: Path) -> None:
         """Starts a program that stays; the box's init becomes its parent."""
         with log.open("ab") as file:
-            subprocess.run(
+            done = subprocess.run(
                 self.enter(["setsid", "--fork", *argv]), stdin=subprocess.DEVNULL, stdout=file,
-                stderr=file, check=True, env={"PATH": _path(argv), "HOME": "/root"},
+                stderr=file, check=False, env={"PATH": _path(argv), "HOME": "/root"},
             )  # fmt: skip
+        if done.returncode:
+            raise Problem(f"{argv[0]} cannot be started: {tail(log)} — see {log}.")
 
     def processes(self) -> list[Process]:
         """The init's own children: components and containers' shims."""
@@ -119,7 +132,10 @@ def find(cluster: Cluster) -> Box | None:
 
 
 def make(cluster: Cluster, pause: Path) -> Box:
-    """A new box with its own processes, network, mounts, host name and nothing in it yet."""
+    """A new box with its own processes, network, mounts and host name, and nothing in it yet.
+
+    It is `furnished` when whoever makes it has written FURNISHED into it at last.
+    """
     SCRATCH.mkdir(parents=True, exist_ok=True)
     log = cluster.logs / "box.log"
     with log.open("ab") as file:
@@ -143,7 +159,7 @@ def _path(argv: Sequence[str | Path]) -> str:
 
 
 def _pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _argv(pid: int) -> tuple[str, ...]:

@@ -62,4 +62,4 @@ def build(cache: Path, tag: str, arguments: Sequence[str | Path]) -> None:
 
 def _buildah(arguments: Sequence[str | Path], log: Path) -> None:
     log.unlink(missing_ok=True)
-    run(["buildah", "bud", *HOW, *arguments], what="buildah", log=log)
+    run(["buildah", "bud", *HOW, *arguments], what="buildah", log=log, alone=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from cluster import addons, api, box, cgroups, configs, network, pki, scratch
 from cluster.binaries import Binaries
-from cluster.components import COMPONENTS, components
+from cluster.components import components
 from cluster.locks import locked
 from cluster.node import Node
 from cluster.problems import Problem
-from cluster.progress import say, step
+from cluster.progress import step
 from cluster.settings import Cluster, Link, Places
 
 
@@ -24,32 +24,28 @@ def alone(places: Places, cluster: Cluster) -> Iterator[None]:
 
 
 def up(places: Places, cluster: Cluster, binaries: Binaries) -> None:
-    """Ends when the node is ready and CoreDNS answers; finds what an earlier box left."""
-    if found := box.find(cluster):
-        if whole(node(cluster, found, binaries)):
-            say(f"The cluster “{cluster.name}” is up.")
-            return
+    """Ends when the node is ready and CoreDNS answers.
+
+    Goes on from wherever an earlier one was cut off: a box that was not made to
+    its end is made anew, components that do not run are started, objects stay.
+    """
+    found = box.find(cluster)
+    if found and not found.furnished:
         found.kill()
-    if cgroups.occupied(cluster):
-        raise Problem(
-            f"Another cluster named “{cluster.name}” runs here from another state folder;"
-            " choose another --name."
-        )
-    link = network.choose(places, cluster)
-    with step(f"making the box “{cluster.name}”, its keys and its link {link.node}"):
-        made = _furnish(cluster, link, binaries)
+        found = None
+    node = node_in(cluster, found, binaries) if found else _make(places, cluster, binaries)
     with step("starting containerd, etcd and the API server"):
-        made.start("etcd", "kube-apiserver", "containerd")
-        made.until("containerd", made.containerd_listens, 30)
+        node.start("etcd", "kube-apiserver", "containerd")
+        node.until("containerd", node.containerd_listens, 30)
         for image in (scratch.pause(binaries), scratch.coredns(binaries)):
-            made.take(image.name, image.archive(places.cache))
-        made.until("the API server", lambda: made.api.get("/readyz") == "ok", 60)
-    with step("starting controller manager, scheduler, kubelet and kube-proxy: node ready"):
-        made.start("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy")
-        addons.apply(made.api, scratch.coredns(binaries).name)
-        made.until("the node", made.ready, 60)
+            node.take(image.name, image.archive(places.cache))
+        node.until("the API server", node.api.ready, 60)
+    with step("starting kubelet, controller manager, scheduler and kube-proxy: node ready"):
+        node.start("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+        addons.apply(node.api, scratch.coredns(binaries).name)
+        node.until("the node", node.ready, 60)
     with step("waiting for CoreDNS"):
-        made.until("CoreDNS", lambda: addons.available(made.api), 60)
+        node.until("CoreDNS", lambda: addons.available(node.api), 60)
 
 
 def down(cluster: Cluster, *, keep_state: bool) -> None:
@@ -58,7 +54,7 @@ def down(cluster: Cluster, *, keep_state: bool) -> None:
         found.kill()
     cgroups.remove(cluster)
     if cluster.index.exists():
-        network.gone(Link(int(cluster.index.read_text())))
+        network.gone(_link(cluster))
     if not cgroups.others(cluster):
         with contextlib.suppress(OSError):
             box.SCRATCH.rmdir()
@@ -69,39 +65,47 @@ def down(cluster: Cluster, *, keep_state: bool) -> None:
 def running(cluster: Cluster, binaries: Binaries) -> Node:
     """The node of a cluster that is up."""
     found = box.find(cluster)
-    if found is None:
+    if found is None or not found.furnished:
         raise Problem(
             f"The cluster “{cluster.name}” is not up: python3 -m cluster up --name {cluster.name}."
         )
-    return node(cluster, found, binaries)
+    return node_in(cluster, found, binaries)
 
 
-def node(cluster: Cluster, found: box.Box, binaries: Binaries) -> Node:
-    """The node that lives in a running box."""
-    link = Link(int(cluster.index.read_text()))
-    parts = components(cluster, link, binaries)
+def node_in(cluster: Cluster, found: box.Box, binaries: Binaries) -> Node:
+    parts = components(cluster, _link(cluster), binaries)
     return Node(cluster, found, parts, binaries, api.connect(cluster))
 
 
-def whole(node: Node) -> bool:
-    """Whether every component runs, the node is ready and CoreDNS answers."""
-    names = {process.name for process in node.box.processes()}
-    with contextlib.suppress(api.Unreachable):
-        return names.issuperset(COMPONENTS) and node.ready() and addons.available(node.api)
-    return False
+def _make(places: Places, cluster: Cluster, binaries: Binaries) -> Node:
+    if cgroups.occupied(cluster):
+        raise Problem(
+            f"Another cluster named “{cluster.name}” runs here from another state folder;"
+            " choose another --name."
+        )
+    link = network.choose(places, cluster)
+    with step(f"making the box “{cluster.name}”, its keys and its link {link.node}"):
+        pki.make(cluster, link)
+        _new_logs(cluster)
+        shutil.copyfile(cluster.pki / "admin.kubeconfig", cluster.kubeconfig)
+        cluster.kubeconfig.chmod(0o600)
+        configs.write(cluster, scratch.pause(binaries).name)
+        cgroups.make(cluster)
+        made = box.make(cluster, binaries.pause)
+        network.connect(made, link)
+    return node_in(cluster, made, binaries)
 
 
-def _furnish(cluster: Cluster, link: Link, binaries: Binaries) -> Node:
-    pki.make(cluster, link)
-    shutil.rmtree(cluster.logs, ignore_errors=True)
-    cluster.logs.mkdir(parents=True)
-    shutil.copyfile(cluster.pki / "admin.kubeconfig", cluster.kubeconfig)
-    cluster.kubeconfig.chmod(0o600)
-    configs.write(cluster, scratch.pause(binaries).name)
-    cgroups.make(cluster)
-    made = box.make(cluster, binaries.pause)
-    network.connect(made, link)
-    return node(cluster, made, binaries)
+def _new_logs(cluster: Cluster) -> None:
+    """An empty folder; the logs of the box before, whose end may need explaining, stay once."""
+    if cluster.logs.exists():
+        shutil.rmtree(cluster.logs_before, ignore_errors=True)
+        cluster.logs.rename(cluster.logs_before)
+    cluster.logs.mkdir()
+
+
+def _link(cluster: Cluster) -> Link:
+    return Link(int(cluster.index.read_text()))
 
 
 def _remove(state: Path) -> None:

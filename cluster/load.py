@@ -4,6 +4,7 @@ Images pass through one OCI layout in the cache, in which a layer that several
 images share stands once.
 """
 
+import contextlib
 import json
 import subprocess
 import tarfile
@@ -35,8 +36,8 @@ class Layout:
         return self.root / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
     def manifests(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads((self.root / "index.json").read_text())["manifests"]
-        return found
+        index: dict[str, list[dict[str, Any]]] = json.loads((self.root / "index.json").read_text())
+        return index["manifests"]
 
     def manifest(self, name: str) -> dict[str, Any]:
         """The descriptor of the named image's manifest."""
@@ -75,7 +76,7 @@ def load(cache: Path, node: Node, image: str) -> None:
                 # the layout has is not written, and not even read, again.
                 ["skopeo", "copy", "--dest-oci-accept-uncompressed-layers",
                  f"containers-storage:{found.name}", f"oci:{layout.root}:{found.name}"],
-                what=f"Exporting {found.name}", log=log,
+                what=f"Exporting {found.name}", log=log, alone=True,
             )  # fmt: skip
             layout.prune()
         _send(node, layout, found, log)
@@ -93,10 +94,8 @@ def _send(node: Node, layout: Layout, image: images.Image, log: Path) -> None:
             command, stdin=subprocess.PIPE, stdout=output, stderr=output
         ) as receiver:  # fmt: skip
             assert receiver.stdin is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):  # it says why in its log
                 _write(receiver.stdin, layout, manifest, image.name, lacking)
-            except BrokenPipeError:
-                pass  # it says why in its log
             receiver.communicate()
         if receiver.returncode:
             raise Problem(f"The node refused {image.name}: {tail(log)} — see {log}.")

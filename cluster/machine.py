@@ -32,13 +32,16 @@ PACKAGES = {
 }
 """A program or file that must be there, and the Debian package it comes from."""
 
+APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
+"""Waits for another program that installs something."""
+
 OLDEST_GO = (1, 21)
 """From here on Go fetches the newer toolchain that a module asks for by itself."""
 
 
 def prepare(cache: Path) -> None:
     """Makes the machine able to build and to run a cluster, or says what is missing."""
-    _require_root()
+    require_root()
     _require_go(Binaries(cache / "bin"))
     missing = _missing_packages()
     if missing:
@@ -46,7 +49,7 @@ def prepare(cache: Path) -> None:
     _require_namespaces()
 
 
-def _require_root() -> None:
+def require_root() -> None:
     if not sys.platform.startswith("linux"):
         raise Problem(f"A cluster can only be made on Linux, not on {sys.platform}; {ELSEWHERE}.")
     if os.geteuid() != 0:
@@ -64,8 +67,7 @@ def _require_go(binaries: Binaries) -> None:
         )  # fmt: skip
     except FileNotFoundError:
         raise Problem(
-            f"Go, which builds {names}, is missing: install it from https://go.dev/dl;"
-            f" {ELSEWHERE}."
+            f"Go, which builds {names}, is missing: install it from https://go.dev/dl; {ELSEWHERE}."
         ) from None
     version = re.match(r"go(\d+)\.(\d+)", done.stdout)
     if version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
@@ -76,12 +78,13 @@ def _require_go(binaries: Binaries) -> None:
 
 
 def _missing_packages() -> list[str]:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return sorted(
-        package
-        for needed, package in PACKAGES.items()
-        if not (Path(needed).exists() if needed.startswith("/") else shutil.which(needed, path=path))
-    )
+    return sorted(package for needed, package in PACKAGES.items() if not _is_there(needed))
+
+
+def _is_there(needed: str) -> bool:
+    if needed.startswith("/"):
+        return Path(needed).exists()
+    return shutil.which(needed) is not None
 
 
 def _install(packages: list[str], log: Path) -> None:
@@ -93,15 +96,18 @@ def _install(packages: list[str], log: Path) -> None:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with step(f"installing {', '.join(packages)}"):
         log.unlink(missing_ok=True)
-        run(["apt-get", "update"], what="apt-get update", log=log, env=quiet)
-        run(
-            ["apt-get", "install", "--yes", "--no-install-recommends", *packages],
-            what="Installing Debian packages", log=log, env=quiet,
-        )  # fmt: skip
+        for command in (
+            # What a power cut may have left half-way.
+            ["dpkg", "--configure", "--pending"],
+            [*APT, "update"],
+            [*APT, "install", "--yes", "--no-install-recommends", *packages],
+        ):
+            run(command, what=" ".join(command[:2]), log=log, env=quiet, alone=True)
 
 
 def _require_namespaces() -> None:
-    probe = subprocess.run(["unshare", *NAMESPACES, "true"], capture_output=True, text=True, check=False)
+    command = ["unshare", *NAMESPACES, "true"]
+    probe = subprocess.run(command, capture_output=True, text=True, check=False)
     if probe.returncode:
         reason = (probe.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Problem(

@@ -5,7 +5,7 @@ import time
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
-from cluster.box import Box
+from cluster.box import FURNISHED, Box
 from cluster.locks import locked
 from cluster.problems import Problem
 from cluster.programs import output
@@ -44,7 +44,7 @@ def connect(box: Box, link: Link) -> None:
     output(["ip", "link", "set", link.interface, "up"], what=what)
     inside = (
         f"ip address add {link.node}/30 dev eth0 && ip link set eth0 up"
-        f" && ip route add default via {link.machine}"
+        f" && ip route add default via {link.machine} && touch {FURNISHED}"
     )
     output(box.enter(["sh", "-c", inside]), what=what)
 

@@ -35,13 +35,19 @@ class Node:
     components: dict[str, Component]
     binaries: Binaries
     api: Api
-    started: list[str] = field(default_factory=list)
+    started: set[str] = field(default_factory=set)
 
     def start(self, *names: str) -> None:
+        """Starts those of the components that do not run."""
         for name in names:
-            component = self.components[name]
-            self.box.start(component.argv, component.log(self.cluster))
-            self.started.append(name)
+            if name not in self.running():
+                component = self.components[name]
+                self.box.start(component.argv, component.log(self.cluster))
+            self.started.add(name)
+
+    def running(self) -> dict[str, int]:
+        """Names and process ids of what the box's init has started."""
+        return {process.name: process.pid for process in self.box.processes()}
 
     def until(self, what: str, done: Callable[[], bool], seconds: float) -> None:
         """Waits for a condition, but not for a component that has died."""
@@ -59,21 +65,20 @@ class Node:
             time.sleep(POLL_SECONDS)
 
     def _check_components(self) -> None:
-        names = {process.name for process in self.box.processes()}
-        if STARTING in names:
+        running = self.running()
+        if STARTING in running:
             return
         if not self.box.alive:
-            raise Problem("The box has been ended by someone else.")
-        for name in self.started:
-            if name not in names:
+            raise Problem("The box was ended by something else.")
+        for name in self.components:
+            if name in self.started and name not in running:
                 log = self.components[name].log(self.cluster)
                 raise Problem(f"{name} died: {tail(log, LOG_LINES)} — see {log}.")
 
     def containerd_listens(self) -> bool:
-        path = f"/proc/{self.box.init}/root{SOCKET}"
         with socket.socket(socket.AF_UNIX) as client:
             try:
-                client.connect(path)
+                client.connect(str(self.box.inside(SOCKET)))
             except OSError:
                 return False
         return True

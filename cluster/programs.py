@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cluster.problems import Problem
 
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 TOOLS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -17,19 +18,19 @@ def run(
     log: Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    seconds: float | None = None,
+    alone: bool = False,
 ) -> None:
-    """Runs a program to its end with all output in `log`; it dies if we do."""
+    """Runs a program to its end with all output in `log`.
+
+    When we are killed it is killed too; one that runs `alone` goes on to its end
+    instead, because it would leave a mess half-way (dpkg, buildah).
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        try:
-            done = subprocess.run(
-                ["setpriv", "--pdeathsig", "KILL", *map(str, argv)],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                cwd=cwd, env=env, timeout=seconds, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise Problem(f"{what} took longer than {seconds:.0f} s; see {log}.") from None
+        done = subprocess.run(
+            [*(() if alone else DIES_WITH_US), *map(str, argv)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd, env=env, check=False,
+        )  # fmt: skip
     if done.returncode:
         raise Problem(f"{what} failed ({ended(done.returncode)}): {tail(log)} — see {log}.")
 

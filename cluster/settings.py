@@ -29,8 +29,8 @@ CNI_PROGRAMS = Path("/usr/lib/cni")
 """Where Debian's containernetworking-plugins puts them."""
 
 ELSEWHERE = (
-    "to use a cluster you already have instead, point KUBECONFIG at it and load the images with its"
-    " own tool (kind load docker-image, k3d image import, minikube image load)"
+    "to use a cluster you have instead (kind, k3d, minikube, any other): make up CLUSTER=existing,"
+    " as docs/existing-cluster.md says"
 )
 
 
@@ -92,6 +92,11 @@ class Cluster:
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+    @property
+    def logs_before(self) -> Path:
+        """The logs of the box before this one."""
+        return self.state / "logs-before"
 
     @property
     def pki(self) -> Path:

@@ -1,5 +1,6 @@
 """Serves the text that /etc/greeter.conf held at start, at port 8080."""
 
+import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -7,7 +8,7 @@ GREETING = Path("/etc/greeter.conf").read_bytes()
 
 
 class Greeter(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(GREETING)))
@@ -15,5 +16,6 @@ class Greeter(BaseHTTPRequestHandler):
         self.wfile.write(GREETING)
 
 
-ThreadingHTTPServer.allow_reuse_address = True
-ThreadingHTTPServer(("", 8080), Greeter).serve_forever()
+server = ThreadingHTTPServer(("", 8080), Greeter)
+Path("/run/greeter.pid").write_text(str(os.getpid()))  # only once it listens
+server.serve_forever()
