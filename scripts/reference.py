@@ -108,7 +108,10 @@ def _meaning(field: FieldInfo) -> str:
 
 def _chart_values() -> dict[str, str]:
     """Environment variable to the chart's value that it is set from."""
-    found = {"OCTANS_RUNNER_IMAGES": "runner.image, runner.images"}
+    found = {
+        "OCTANS_RUNNER_IMAGES": "runner.image, runner.images",
+        "OCTANS_AUTH_TOKEN": "api.auth.tokenSecret",
+    }
     for file in sorted(TEMPLATES.glob("*.yaml")):
         text = file.read_text()
         found.update(VALUE.findall(text))
