@@ -33,6 +33,10 @@ def main() -> None:
     except* LeaseLostError as lost:
         log.error("lease lost", extra={"error": str(lost.exceptions[0])})
         sys.exit(1)
+    except* OSError as fault:
+        # The port is taken, or there is no network: a sentence says it better than a trace.
+        log.error("can't serve", extra={"error": str(fault.exceptions[0])})
+        sys.exit(1)
 
 
 async def _run(settings: Settings) -> None:

@@ -23,6 +23,7 @@ from crds.tasks import TaskStore
 
 log = logging.getLogger(__name__)
 
+_FRONT = 20
 _GATHER = 0.02
 """Seconds in which events about one task's Job and pods are taken together."""
 
@@ -125,10 +126,16 @@ class Reconciler:
         self.queue.add(task.metadata.name, self.sessions.pause(task.metadata.uid))
 
     def _ended(self, name: str) -> None:
-        """A place is free: wake who may take it."""
+        """A place is free: wake who may take it, and soon those who move up near the front.
+
+        Those far behind learn their place at the next resync, so that an end among thousands
+        costs no thousands of writes.
+        """
         if self.registry.remove(name):
-            for waiting in self.registry.admitted():
-                self.queue.add(waiting)
+            for ready in self.registry.admitted():
+                self.queue.add(ready)
+            for waiting in self.registry.next(_FRONT):
+                self.queue.add(waiting, self._settings.status_seconds)
 
     def task_changed(self, name: str) -> None:
         """Something happened to a task."""

@@ -53,6 +53,11 @@ class Registry:
         return [card.name for card in self._cards.values()
                 if not card.active and ready[card.name].admitted]  # fmt: skip
 
+    def next(self, count: int) -> list[str]:
+        """The first `count` tasks of the queue that may not start yet, in its order."""
+        waits = [(turn.position, name) for name, turn in self._all().items() if not turn.admitted]
+        return [name for _, name in sorted(waits)[:count]]
+
     def rival(self, task: AnsibleTask) -> str | None:
         """Name of an older unfinished task object with the same task name."""
         mine = (task.metadata.creation_timestamp, task.metadata.uid)
