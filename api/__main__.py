@@ -5,6 +5,7 @@ from types import FrameType
 import uvicorn
 
 from api import app
+from api.connections import Connection
 from api.settings import Settings
 from crds import logs
 
@@ -25,7 +26,7 @@ def main() -> None:
     logs.configure(settings.log_level)
     config = uvicorn.Config(
         app.wrapped(app.create(settings), settings),
-        host=settings.host, port=settings.port, loop="uvloop", http="httptools", ws="none",
+        host=settings.host, port=settings.port, loop="uvloop", http=Connection, ws="none",
         log_config=None, access_log=False, proxy_headers=False, server_header=False,
         lifespan="on", backlog=2048, timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_seconds,

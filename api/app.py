@@ -12,12 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import VERSION, calls, health, problems
+from api import VERSION, auth, calls, health, problems
 from api.answers import refusal
-from api.auth import Anybody
 from api.edge import Edge
 from api.front import Front
-from api.limits import Rate, Rates
+from api.limits import Memory, Rate, Rates
 from api.problems import Internal, NotFound, Problem, TooLarge, WrongMethod
 from api.settings import Settings
 from api.upstream import PatientClient
@@ -30,20 +29,24 @@ _log = logging.getLogger("octans.api")
 def create(settings: Settings) -> FastAPI:
     """The application; it connects to the Kubernetes API when it is started."""
 
+    memory = Memory(settings.max_held_bytes)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        clock = asyncio.get_running_loop().time
         client = await PatientClient.open(settings)
-        app.state.front = Front(
-            settings=settings,
-            tasks=TaskStore(client, settings.namespace),
-            authenticator=Anybody(),
-            rates=Rates(
-                Rate(settings.run_rate, settings.run_burst),
-                Rate(settings.other_rate, settings.other_burst),
-                asyncio.get_running_loop().time,
-            ),
-        )
         try:
+            app.state.front = Front(
+                settings=settings,
+                tasks=TaskStore(client, settings.namespace),
+                authenticator=auth.of(settings, client, clock),
+                rates=Rates(
+                    Rate(settings.run_rate, settings.run_burst),
+                    Rate(settings.other_rate, settings.other_burst),
+                    clock,
+                ),
+                memory=memory,
+            )
             yield
         finally:
             await client.close()
@@ -53,17 +56,22 @@ def create(settings: Settings) -> FastAPI:
         summary="Runs Ansible work on machines outside Kubernetes.",
     )  # fmt: skip
     app.state.registry = CollectorRegistry()
+    app.state.memory = memory
     app.include_router(calls.router)
     app.include_router(health.router)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(errors.ClusterError, _on_cluster_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_fault)
     return app
 
 
 def wrapped(app: FastAPI, settings: Settings) -> Edge:
     """The application behind the layer that lets no fault out."""
-    return Edge(app, app.state.registry, settings.max_in_flight)
+    return Edge(
+        app, app.state.registry, app.state.memory,
+        most=settings.max_in_flight, answer_seconds=settings.answer_seconds,
+    )  # fmt: skip
 
 
 async def _on_problem(_: Request, problem: Exception) -> Response:
@@ -82,6 +90,10 @@ def _failed(error: Exception) -> Response:
     error_id = secrets.token_hex(6)
     _log.error("request failed", extra={"error_id": error_id}, exc_info=error)
     return refusal(Internal(error_id))
+
+
+async def _on_fault(_: Request, error: Exception) -> Response:
+    return _failed(error)
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:

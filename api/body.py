@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -9,10 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from api.problems import BadJson, TooLarge, TooSlow
 
 
-async def read(request: Request, *, limit: int, seconds: float) -> dict[str, Any]:
+async def read(
+    request: Request, *, limit: int, seconds: float, hold: Callable[[int], None]
+) -> dict[str, Any]:
     """The body's JSON object, whatever Content-Type says.
 
-    At most `limit` bytes are kept in memory; a client slower than `seconds` is given up.
+    At most `limit` bytes are kept in memory, each told to `hold` before; a client slower than
+    `seconds` is given up.
     """
     problem = TooLarge(f"the request body must be at most {limit} bytes")
     declared = request.headers.get("content-length", "")
@@ -22,9 +26,10 @@ async def read(request: Request, *, limit: int, seconds: float) -> dict[str, Any
     try:
         async with asyncio.timeout(seconds):
             async for piece in request.stream():
-                data += piece
-                if len(data) > limit:
+                if len(data) + len(piece) > limit:
                     raise problem
+                hold(len(piece))
+                data += piece
     except TimeoutError as error:
         raise TooSlow(f"the request body must arrive within {seconds:g} seconds") from error
     except ClientDisconnect as error:

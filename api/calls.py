@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import body, dialects, front, gather, loglines, lookup, openapi, submit, view
+from api import auth, body, dialects, front, gather, loglines, lookup, openapi, submit, view
 from api.answers import answer
 from api.dialects import Dialect
+from api.edge import seen
 from api.front import Front
 from api.problems import NoCorrelation, NotFound
 from api.request import (
@@ -45,20 +46,33 @@ class Call:
 
 async def _receive(request: Request, name: str, *, runs: bool = False) -> Call:
     """Let a request in: who it is, whether it is too much, what it says."""
-    here = front.of(request)
+    here, known = front.of(request), seen(request.scope)
     headers = read_headers(request.headers)
+    known.call, known.source = name, headers.source or ""
+    known.caller = await auth.identify(here.authenticator, here.settings, request, name)
+    here.rates.take(_payer(request, headers, known.caller), runs=runs)
     dialect = dialects.of(headers)
-    caller = await here.authenticator.caller(request, name)
-    here.rates.take(caller or _source(request, headers), runs=runs)
     if runs and dialect.NEEDS_CORRELATION and headers.correlation is None:
         raise NoCorrelation
-    settings = here.settings
-    content = await body.read(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
-    return Call(request, here, dialect, headers, content, caller)
+
+    def hold(size: int) -> None:
+        here.memory.take(size)
+        known.held += size
+
+    limits = here.settings
+    content = await body.read(
+        request, limit=limits.max_body_bytes, seconds=limits.body_seconds, hold=hold
+    )
+    return Call(request, here, dialect, headers, content, known.caller)
 
 
-def _source(request: Request, headers: Headers) -> str:
-    return headers.source or (request.client.host if request.client else "")
+def _payer(request: Request, headers: Headers, caller: str) -> str:
+    """Whose share a request takes: the caller's, else the source's, else the address's."""
+    if caller and caller != auth.SHARED:
+        return f"caller {caller}"
+    if headers.source:
+        return f"source {headers.source}"
+    return f"address {request.client.host if request.client else ''}"
 
 
 @router.post("/api/run", **openapi.RUN)
@@ -100,8 +114,8 @@ async def check(request: Request) -> Response:
     call = await _receive(request, "check")
     task = await _found(call, read_target(call.body), to_stop=False)
     found = await gather.archived(call.front.tasks, task)
-    seen = view.view(task, lookup.id_of(task), found, log_bytes=call.front.settings.log_bytes)
-    return _about(call, task, {"code": 0, "content": call.dialect.checked(seen)})
+    told = view.view(task, lookup.id_of(task), found, log_bytes=call.front.settings.log_bytes)
+    return _about(call, task, {"code": 0, "content": call.dialect.checked(told)})
 
 
 @router.post("/api/getlog", **openapi.GETLOG)

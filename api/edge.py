@@ -1,14 +1,16 @@
 """The outermost layer: counts, times and logs every request, and lets no fault out unanswered."""
 
+import asyncio
 import logging
 import secrets
 import time
-from typing import Any
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import refusal
+from api.limits import Memory
 from api.problems import Internal, TooMany
 
 _log = logging.getLogger("octans.api")
@@ -20,12 +22,47 @@ _KNOWN = frozenset(
 _QUIET = frozenset(["/healthz", "/readyz", "/metrics"])
 
 
+class _NotRead(Exception):
+    """The client did not read its answer in time."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is learned of one request while it is answered, for its line in the log."""
+
+    status: int = 0
+    task: str = ""
+    call: str = ""
+    caller: str = ""
+    source: str = ""
+    held: int = 0
+    """Bytes of its body that are in memory."""
+
+
+def seen(scope: Scope) -> Seen:
+    """What is known of a request so far."""
+    found = scope.setdefault("octans", Seen())
+    if not isinstance(found, Seen):
+        raise TypeError("the request did not come through the edge")
+    return found
+
+
 class Edge:
     """Wraps the whole application; `most` requests are answered at a time."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry, most: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        registry: CollectorRegistry,
+        memory: Memory,
+        *,
+        most: int,
+        answer_seconds: float,
+    ) -> None:
         self.inner = app
+        self._memory = memory
         self._most = most
+        self._answer_seconds = answer_seconds
         self._count = 0
         self._requests = Counter(
             "octans_http_requests", "Requests answered.", ["path", "status"], registry=registry
@@ -44,45 +81,61 @@ class Edge:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
-        begun = time.perf_counter()
-        seen: dict[str, Any] = {"status": 0}
+        begun, known = time.perf_counter(), seen(scope)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                seen["status"] = message["status"]
-                seen["task"] = dict(message["headers"]).get(b"x-task-id", b"").decode()
-            await send(message)
+                known.status = message["status"]
+                known.task = dict(message["headers"]).get(b"x-task-id", b"").decode()
+            # A client that does not read is given up; so is its connection.
+            try:
+                async with asyncio.timeout(self._answer_seconds):
+                    await send(message)
+            except TimeoutError as error:
+                raise _NotRead from error
 
         self._count += 1
         try:
-            if self._count > self._most:
-                busy = TooMany(f"too many requests at a time: at most {self._most}")
-                await refusal(busy)(scope, receive, noted)
-            else:
-                await self.inner(scope, receive, noted)
-        except Exception:
-            error_id = secrets.token_hex(6)
-            _log.exception("request failed", extra={"error_id": error_id, "path": scope["path"]})
-            if not seen["status"]:
-                await refusal(Internal(error_id))(scope, receive, noted)
+            await self._answered(scope, receive, noted)
         finally:
             self._count -= 1
-            self._note(scope, seen, time.perf_counter() - begun)
+            self._memory.give(known.held)
+            self._note(scope, known, time.perf_counter() - begun)
 
-    def _note(self, scope: Scope, seen: dict[str, Any], seconds: float) -> None:
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = seen(scope)
+        try:
+            if self._count > self._most:
+                busy = TooMany(f"too many requests at a time: at most {self._most}")
+                await refusal(busy)(scope, receive, send)
+            else:
+                await self.inner(scope, receive, send)
+        except _NotRead:
+            _log.warning("a client did not read its answer", extra={"path": scope["path"][:200]})
+        except Exception:
+            if known.status:
+                return  # logged and answered, or cut off, by the application
+            error_id = secrets.token_hex(6)
+            _log.exception("request failed", extra={"error_id": error_id})
+            await refusal(Internal(error_id))(scope, receive, send)
+
+    def _note(self, scope: Scope, known: Seen, seconds: float) -> None:
         path = scope["path"] if scope["path"] in _KNOWN else "other"
-        self._requests.labels(path, str(seen["status"])).inc()
+        self._requests.labels(path, str(known.status)).inc()
         self._seconds.labels(path).observe(seconds)
-        if path in _QUIET and seen["status"] == 200:
+        if path in _QUIET and known.status == 200:
             return
         _access.info(
             "request",
             extra={
                 "method": scope["method"],
                 "path": scope["path"][:200],
-                "status": seen["status"],
+                "status": known.status,
                 "ms": round(seconds * 1000, 1),
-                "task": seen.get("task", ""),
+                "call": known.call,
+                "task": known.task,
+                "caller": known.caller,
+                "source": known.source[:200],
                 "client": (scope.get("client") or ("",))[0],
             },
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from api.auth import Authenticator
-from api.limits import Rates
+from api.limits import Memory, Rates
 from api.settings import Settings
 from crds.tasks import TaskStore
 
@@ -19,6 +19,7 @@ class Front:
     tasks: TaskStore
     authenticator: Authenticator
     rates: Rates
+    memory: Memory
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the program is to end: nobody is kept waiting any longer."""
 

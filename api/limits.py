@@ -1,4 +1,4 @@
-"""How many requests a source may send: a token bucket for each source and kind of call. Pure."""
+"""How much may be asked at a time: requests of a source, and memory for bodies of all. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -41,3 +41,21 @@ class Rates:
                 f"too many requests: at most {rate.per_second:g} a second and {rate.burst} at once",
                 retry_after=(1 - left) / rate.per_second,
             )
+
+
+class Memory:
+    """How many bytes of request bodies may be held at a time by all requests together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+
+    def take(self, size: int) -> None:
+        """Hold more; TooMany where there is no room."""
+        if self._held + size > self._most:
+            raise TooMany("too many large requests at a time, try again")
+        self._held += size
+
+    def give(self, size: int) -> None:
+        """Hold less."""
+        self._held -= size

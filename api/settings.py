@@ -44,7 +44,10 @@ class Settings(BaseSettings):
         64, ge=4, le=200, description="Deepest nesting of lists and objects in work and params."
     )
     max_in_flight: int = Field(
-        2000, ge=1, description="Most requests answered at a time; more are answered with 429."
+        1000, ge=1, description="Most requests answered at a time; more are answered with 429."
+    )
+    max_held_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024 * 1024, description="Largest sum of bodies answered at a time."
     )
     body_seconds: float = Field(
         10, gt=0, description="Longest that a client may take to send a request, in seconds."
@@ -92,6 +95,9 @@ class Settings(BaseSettings):
         4, gt=0, description="How long one call to the Kubernetes API may take in all, in seconds."
     )
     connections: int = Field(64, ge=1, description="Most calls to the Kubernetes API at a time.")
+    answer_seconds: float = Field(
+        30, gt=0, description="Longest that a client may take to read an answer, in seconds."
+    )
     shutdown_seconds: int = Field(
         20, ge=0, description="How long requests under way may take once the program is to end."
     )

@@ -1,0 +1,77 @@
+"""HTTP connections: uvicorn's, with our words for what is no request and an end to slow clients."""
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.answers import render
+
+_HEAD_SECONDS: Final = 10.0
+"""A request line and its headers must arrive within this."""
+_HEAD_BYTES: Final = 64 * 1024
+
+
+class Connection(HttpToolsProtocol):
+    """One connection; a client that sends its headers too slowly or too long is cut off."""
+
+    _waiting: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connected: it has some seconds to say what it wants."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self._wait_for_head()
+
+    def on_headers_complete(self) -> None:
+        """Its headers are there."""
+        self._in_head = False
+        self._head_came()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """More of a request; its headers may not grow without end."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self._refuse(431, f"the request headers must be at most {_HEAD_BYTES} bytes")
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
+        """Answer what is no HTTP request."""
+        self._refuse(400, "this is no HTTP request")
+
+    def _refuse(self, status: int, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        content = render({"code": -1, "message": message})
+        head = (
+            b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            % len(content)
+        )
+        self.transport.write(STATUS_LINE[status] + head + content)
+        self.transport.close()
+
+    def _wait_for_head(self) -> None:
+        self._head_came()
+        self._waiting = self.loop.call_later(_HEAD_SECONDS, self._too_slow)
+
+    def _head_came(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _too_slow(self) -> None:
+        self._refuse(408, f"the request headers must arrive within {_HEAD_SECONDS:g} seconds")

@@ -1,0 +1,295 @@
+"""What the front does before a task is looked at: framing, sizes, rates, who may call.
+
+The application runs in this process, without a cluster: none of these requests gets that far.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes.aio.client import ApiClient, Configuration
+
+from api import VERSION, app, auth
+from api.address import of_caller, trusted
+from api.front import Front
+from api.limits import Memory, Rate, Rates
+from api.problems import NotAuthenticated, TooMany
+from api.remembered import Remembered
+from api.settings import Settings
+from api.upstream import PatientClient
+from crds.tasks import TaskStore
+from tests.unit.files import pyproject
+
+CALLS = ("run", "stop", "check", "getlog", "parallel_run")
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def http(settings: Settings) -> httpx.AsyncClient:
+    """A client of an application with these settings, whose lifespan has not begun."""
+    application = app.create(settings)
+
+    @application.get("/broken")
+    async def broken() -> None:
+        raise LookupError("the secret of the house")
+
+    client = PatientClient(ApiClient(Configuration()))
+    clock = Clock()
+    application.state.front = Front(
+        settings=settings,
+        tasks=TaskStore(client, settings.namespace),
+        authenticator=auth.of(settings, client, clock),
+        rates=Rates(Rate(settings.run_rate, settings.run_burst),
+                    Rate(settings.other_rate, settings.other_burst), clock),
+        memory=application.state.memory,
+    )  # fmt: skip
+    transport = httpx.ASGITransport(app.wrapped(application, settings))
+    return httpx.AsyncClient(transport=transport, base_url="http://octans")
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[httpx.AsyncClient]:
+    async with http(Settings(max_body_bytes=4096, max_held_bytes=1024 * 1024)) as client:
+        yield client
+
+
+def refused(answer: httpx.Response, status: int) -> str:
+    """The message of an answer that must be an error in our shape."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert body.keys() == {"code", "message"}
+    assert body["code"] == -1
+    return str(body["message"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("POST", "/api/run/", 404),
+        ("GET", "/api/run", 405),
+        ("OPTIONS", "/api/run", 405),
+        ("POST", "/healthz", 405),
+        ("GET", "/redoc", 404),
+    ],
+)
+async def test_wrong_paths_and_methods(
+    front: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await front.request(method, path)
+    refused(answer, status)
+    assert ("allow" in answer.headers) is (status == 405)
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_body_too_large_is_refused_while_it_is_read(
+    front: httpx.AsyncClient, call: str
+) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1024
+            yield b"x" * 1024
+
+    message = refused(await front.post(f"/api/{call}", content=endless()), 413)
+    assert "4096" in message
+    assert taken <= 8192
+    refused(await front.post(f"/api/{call}", content=b"x" * 5000), 413)
+
+
+async def test_a_fault_is_answered_with_an_error_id_that_is_in_the_log(
+    front: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await front.get("/broken")
+    message = refused(answer, 500)
+    assert "house" not in answer.text
+    assert "Traceback" not in answer.text
+    ids = [getattr(record, "error_id", None) for record in caplog.records]
+    assert [known for known in ids if known and known in message]
+    assert len([known for known in ids if known]) == 1
+
+
+async def test_the_pages_beside_the_calls(front: httpx.AsyncClient) -> None:
+    assert (await front.get("/")).json() == {"name": "octans", "version": VERSION}
+    assert (await front.get("/healthz")).json() == {"status": "ok"}
+    assert "octans_http_requests_total" in (await front.get("/metrics")).text
+    assert (await front.get("/docs")).status_code == 200
+
+
+def test_the_version_is_the_projects() -> None:
+    assert pyproject()["project"]["version"] == VERSION
+
+
+async def test_the_openapi_document_describes_the_calls(front: httpx.AsyncClient) -> None:
+    document = (await front.get("/openapi.json")).json()
+    for call in CALLS:
+        described = document["paths"][f"/api/{call}"]["post"]
+        assert described["requestBody"]["content"]["application/json"]["schema"]["type"] == "object"
+        assert {"200", "400", "413", "429", "500", "503"} <= described["responses"].keys()
+        assert "422" not in described["responses"]
+
+
+async def test_field_clients_need_a_correlation_id_to_run(front: httpx.AsyncClient) -> None:
+    for call in ("run", "parallel_run"):
+        answer = await front.post(f"/api/{call}", json={}, headers={"X-SOURCE": ""})
+        assert refused(answer, 400) == "X-CORRELATION-ID is empyt"
+        given = {"X-SOURCE": "s", "X-CORRELATION-ID": ""}
+        assert "name" in refused(await front.post(f"/api/{call}", json={}, headers=given), 400)
+        documented = await front.post(f"/api/{call}", json={}, headers={"X-RESOURCE": "s"})
+        assert "name" in refused(documented, 400)
+
+
+async def test_a_source_that_asks_too_often_waits_and_others_do_not() -> None:
+    async with http(Settings(run_rate=1, run_burst=2, other_burst=3)) as front:
+        headers = {"X-RESOURCE": "a"}
+        answers = [await front.post("/api/run", content=b"", headers=headers) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+        assert int(answers[2].headers["retry-after"]) >= 1
+        refused(answers[2], 429)
+        other = await front.post("/api/run", content=b"", headers={"X-RESOURCE": "b"})
+        assert other.status_code == 400
+        check = await front.post("/api/check", content=b"", headers=headers)
+        assert check.status_code == 400
+
+
+async def test_bodies_of_all_requests_together_are_bounded() -> None:
+    settings = Settings(max_held_bytes=1024 * 1024, max_body_bytes=1024 * 1024)
+    async with http(settings) as front:
+        held, open_end = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"x" * 1_000_000
+            held.set()
+            await open_end.wait()
+
+        first = asyncio.create_task(front.post("/api/run", content=slow()))
+        await held.wait()
+        refused(await front.post("/api/run", content=b"x" * 900_000), 429)
+        open_end.set()
+        refused(await first, 400)
+        refused(await front.post("/api/run", content=b"x" * 900_000), 400)
+
+
+async def test_the_shared_token() -> None:
+    with pytest.raises(ValueError, match="OCTANS_AUTH_TOKEN"):
+        auth.SharedToken("")
+    async with http(Settings.model_validate({"auth": "token", "auth_token": "t0ken"})) as front:
+        for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": "Basic t0ken"}):
+            answer = await front.post("/api/run", content=b"", headers=headers)
+            refused(answer, 401)
+            assert answer.headers["www-authenticate"] == "Bearer"
+        right = {"Authorization": "bearer t0ken"}
+        refused(await front.post("/api/run", content=b"", headers=right), 400)
+        assert (await front.get("/healthz")).status_code == 200
+
+
+TRUST: dict[str, Any] = {
+    "auth": "token", "auth_token": "t", "trusted_networks": "10.0.0.0/8, fd00::/8",
+    "proxy_networks": "192.0.2.0/24",
+}  # fmt: skip
+FORWARDED: dict[str, tuple[str, dict[str, str], bool]] = {
+    "from a trusted network": ("10.1.2.3", {}, True),
+    "from a trusted IPv6 network": ("fd00::1", {}, True),
+    "IPv4 in IPv6 form": ("::ffff:10.1.2.3", {}, True),
+    "from elsewhere": ("198.51.100.1", {}, False),
+    "elsewhere, claiming": ("198.51.100.1", {"x-forwarded-for": "10.1.2.3"}, False),
+    "an unknown proxy in a trusted network": ("10.1.2.3", {"x-forwarded-for": "8.8.8.8"}, False),
+    "an unknown proxy, other header": ("10.1.2.3", {"forwarded": "for=8.8.8.8"}, False),
+    "our proxy, trusted caller": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3"}, True),
+    "our proxy, other caller": ("192.0.2.1", {"x-forwarded-for": "8.8.8.8"}, False),
+    "our proxy, a claim": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3, 8.8.8.8"}, False),
+    "our two proxies": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3, 192.0.2.9"}, True),
+    "our proxy without a word": ("192.0.2.1", {}, False),
+    "our proxy, nonsense": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3, x"}, False),
+    "no address": ("", {}, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("peer", "headers", "expected"), FORWARDED.values(), ids=FORWARDED)
+def test_who_is_trusted_for_an_address(peer: str, headers: dict[str, str], expected: bool) -> None:
+    settings = Settings.model_validate(TRUST)
+    address = of_caller(peer, headers, settings.proxy_networks)
+    assert trusted(address, settings.trusted_networks) is expected
+
+
+def test_buckets_fill_again_with_time() -> None:
+    clock = Clock()
+    rates = Rates(Rate(10, 2), Rate(1000, 1000), clock)
+    rates.take("a", runs=True)
+    rates.take("a", runs=True)
+    with pytest.raises(TooMany):
+        rates.take("a", runs=True)
+    clock.now = 0.1
+    rates.take("a", runs=True)
+    with pytest.raises(TooMany):
+        rates.take("a", runs=True)
+
+
+@given(st.lists(st.floats(0, 1), max_size=60))
+def test_a_source_never_gets_more_than_its_share(steps: list[float]) -> None:
+    clock = Clock()
+    rates = Rates(Rate(5, 3), Rate(1, 1), clock)
+    taken = 0
+    for step in steps:
+        clock.now += step
+        try:
+            rates.take("a", runs=True)
+        except TooMany:
+            continue
+        taken += 1
+    assert taken <= 3 + 5 * sum(steps) + 1e-6
+
+
+def test_memory_is_given_back() -> None:
+    memory = Memory(10)
+    memory.take(8)
+    with pytest.raises(TooMany):
+        memory.take(3)
+    memory.give(8)
+    memory.take(10)
+
+
+async def test_answers_are_remembered_for_a_while_and_errors_are_not() -> None:
+    clock = Clock()
+    kept: Remembered[int] = Remembered(60, 2, clock)
+    asked: list[str] = []
+
+    async def ask() -> int:
+        asked.append("x")
+        await asyncio.sleep(0)
+        if len(asked) == 1:
+            raise NotAuthenticated("first")
+        return len(asked)
+
+    with pytest.raises(NotAuthenticated):
+        await kept.get("a", ask)
+    assert await asyncio.gather(*(kept.get("a", ask) for _ in range(5))) == [2] * 5
+    clock.now = 59
+    assert await kept.get("a", ask) == 2
+    clock.now = 60
+    assert await kept.get("a", ask) == 3
+    await kept.get("b", ask)
+    await kept.get("c", ask)
+    assert await kept.get("a", ask) == 6
+
+
+def test_every_setting_is_described() -> None:
+    for name, setting in Settings.model_fields.items():
+        assert setting.description, name
+    assert json.dumps(Settings.model_json_schema())
