@@ -1,5 +1,8 @@
 """CoreDNS as this cluster runs it: names of services and pods, and nothing beyond."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from cluster.api import Api
 from cluster.settings import API_PORT, DNS_SERVICE_IP, DOMAIN
 
@@ -40,13 +43,23 @@ def apply(api: Api, image: str) -> None:
         api.apply(path, thing)
 
 
-def available(api: Api) -> bool:
-    """Whether a CoreDNS of the newest description answers."""
-    deployment = api.get(DEPLOYMENT_PATH)
-    status: dict[str, int] = deployment.get("status", {})
-    current = bool(status.get("observedGeneration") == deployment["metadata"]["generation"])
-    updated = status.get("updatedReplicas", 0) >= 1
-    return current and updated and status.get("availableReplicas", 0) >= 1
+def available(api: Api, image: str, since: datetime) -> bool:
+    """Whether a CoreDNS of this image answers that was started since a moment.
+
+    After a power cut the API server goes on telling of the pods as they were before.
+    """
+    selector = "&".join(f"labelSelector={name}%3D{value}" for name, value in LABELS.items())
+    pods = api.get(f"/api/v1/namespaces/{NAMESPACE}/pods?{selector}").get("items", [])
+    return any(
+        container["image"] == image and container["ready"] and _started(container) >= since
+        for pod in pods
+        for container in pod.get("status", {}).get("containerStatuses", [])
+    )
+
+
+def _started(container: dict[str, Any]) -> datetime:
+    text = container.get("state", {}).get("running", {}).get("startedAt")
+    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
 
 
 def objects(image: str) -> dict[str, dict[str, object]]:

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cluster.problems import Problem
@@ -86,13 +87,19 @@ class Box:
         """Whether it was made to its end, or by a program that was killed on the way."""
         return self.inside(FURNISHED).exists()
 
+    @property
+    def since(self) -> datetime:
+        """When it was furnished, to the second, as Kubernetes tells the time."""
+        written = self.inside(FURNISHED).stat().st_mtime
+        return datetime.fromtimestamp(int(written), tz=UTC)
+
     def inside(self, path: str) -> Path:
         """A file of the box, as seen from here."""
         return Path(f"/proc/{self.init}/root{path}")
 
     def enter(self, argv: Sequence[str | Path]) -> list[str]:
         """The command line that runs a program inside."""
-        return ["nsenter", "--target", str(self.init), "--all", "--wd=/", *map(str, argv)]
+        return ["nsenter", "--target", str(self.init), "--all", *map(str, argv)]
 
     def start(self, argv: Sequence[str | Path], log: Path) -> None:
         """Starts a program that stays; the box's init becomes its parent."""

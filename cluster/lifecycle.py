@@ -45,7 +45,7 @@ def up(places: Places, cluster: Cluster, binaries: Binaries) -> None:
         addons.apply(node.api, scratch.coredns(binaries).name)
         node.until("the node", node.ready, 60)
     with step("waiting for CoreDNS"):
-        node.until("CoreDNS", lambda: addons.available(node.api), 60)
+        node.until("CoreDNS", node.resolves, 60)
 
 
 def down(cluster: Cluster, *, keep_state: bool) -> None:
@@ -90,6 +90,8 @@ def _make(places: Places, cluster: Cluster, binaries: Binaries) -> Node:
         shutil.copyfile(cluster.pki / "admin.kubeconfig", cluster.kubeconfig)
         cluster.kubeconfig.chmod(0o600)
         configs.write(cluster, scratch.pause(binaries).name)
+        # Folders of a box that lost power would keep the kubelet busy for minutes.
+        cgroups.remove(cluster)
         cgroups.make(cluster)
         made = box.make(cluster, binaries.pause)
         network.connect(made, link)

@@ -5,8 +5,10 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+from cluster import addons, scratch
 from cluster.api import Api, Unreachable
 from cluster.binaries import Binaries
 from cluster.box import Box
@@ -84,9 +86,18 @@ class Node:
         return True
 
     def ready(self) -> bool:
+        """Whether this box's kubelet says so, and not only the one before a power cut."""
         node = self.api.get(f"/api/v1/nodes/{self.cluster.name}")
-        conditions = node.get("status", {}).get("conditions", [])
-        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+        return any(
+            condition["type"] == "Ready"
+            and condition["status"] == "True"
+            and datetime.fromisoformat(condition["lastHeartbeatTime"]) >= self.box.since
+            for condition in node.get("status", {}).get("conditions", [])
+        )
+
+    def resolves(self) -> bool:
+        """Whether this box's CoreDNS answers."""
+        return addons.available(self.api, scratch.coredns(self.binaries).name, self.box.since)
 
     def ctr(self, *arguments: str, what: str, seconds: float = 60) -> str:
         """What containerd's own client prints."""

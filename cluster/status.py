@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 
-from cluster import addons
 from cluster.api import Unreachable
 from cluster.components import COMPONENTS
 from cluster.node import Node
@@ -42,7 +41,7 @@ def of(node: Node) -> Status:
     ready = dns = False
     try:
         ready = node.ready()
-        dns = addons.available(node.api)
+        dns = node.resolves()
     except Unreachable:
         pass  # what was not seen is not so
     return Status(node.cluster.name, node.api.server, node.running(), ready, dns)
