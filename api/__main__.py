@@ -7,7 +7,7 @@ import uvicorn
 from api import app
 from api.connections import Connection
 from api.settings import Settings
-from crds import logs
+from crds import environment, logs
 
 
 class _Server(uvicorn.Server):
@@ -22,7 +22,7 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Run the server."""
-    settings = Settings()
+    settings = environment.load(Settings)
     logs.configure(settings.log_level)
     config = uvicorn.Config(
         app.wrapped(app.create(settings), settings),

@@ -16,7 +16,7 @@ from controller.health import Health
 from controller.lease import Lease, LeaseLostError
 from controller.reconcile import Reconciler
 from controller.settings import Settings
-from crds import errors, logs
+from crds import environment, errors, logs
 from crds.client import Client
 
 log = logging.getLogger("controller")
@@ -24,7 +24,7 @@ log = logging.getLogger("controller")
 
 def main() -> None:
     """Run until SIGTERM or SIGINT; exit status 1 where it must be started anew."""
-    settings = Settings()
+    settings = environment.load(Settings)
     logs.configure(settings.log_level)
     # kopf tells every event it sees; what matters of them we say ourselves.
     logging.getLogger("kopf").setLevel(logging.WARNING)

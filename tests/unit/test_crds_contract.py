@@ -7,8 +7,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from crds import conditions, errors, frames, model, names
+from crds import conditions, environment, errors, frames, model, names
 from crds.conditions import ADVICE, Outcome, Reason
 from crds.frames import Kind, Result, RunStatus, Summary
 
@@ -150,3 +151,29 @@ def test_defaults_are_the_same_in_schema_and_model() -> None:
         schema = SCHEMA["properties"]["spec"]["properties"][field.alias]
         if "default" in schema:
             assert schema["default"] == field.default
+
+
+class Example(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="EXAMPLE_")
+
+    port: int = 1
+    table: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("EXAMPLE_PORT", "hunter2", "EXAMPLE_PORT: Input should be a valid integer"),
+     ("EXAMPLE_TABLE", "{hunter2", "table"),
+     ("EXAMPLE_TABLE", '{"a": "hunter2"}', "EXAMPLE_TABLE_A")],
+)  # fmt: skip
+def test_a_wrong_setting_is_a_sentence_without_its_value(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        environment.load(Example)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "hunter2" not in said

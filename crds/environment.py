@@ -1,0 +1,32 @@
+"""Settings from the environment, or a clear sentence on each that can't be read."""
+
+import sys
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsError
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings; exits with status 2 and a sentence a setting where they are wrong."""
+    try:
+        return kind()
+    except (ValidationError, SettingsError) as error:
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        for line in faults(error, prefix):
+            sys.stderr.write(line + "\n")
+        sys.exit(2)
+
+
+def faults(error: ValidationError | SettingsError, prefix: str) -> list[str]:
+    """One sentence a wrong setting, without its value: it may be a secret."""
+    if isinstance(error, SettingsError):
+        # NB: its text names the field and speaks of JSON; the value stands in its cause only.
+        return [f"octans: {error}."]
+    found = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = prefix + "_".join(str(part) for part in fault["loc"]).upper()
+        found.append(f"octans: {name}: {fault['msg']}.")
+    return found
