@@ -3,11 +3,15 @@
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
 from api.problems import BadJson, TooLarge, TooSlow
+
+_DISCARD_BYTES: Final = 8 * 1024 * 1024
+_DISCARD_SECONDS: Final = 2.0
+"""So much of a body that is too large is read and thrown away."""
 
 
 async def read(
@@ -18,16 +22,15 @@ async def read(
     At most `limit` bytes are kept in memory, each told to `hold` before; a client slower than
     `seconds` is given up.
     """
-    problem = TooLarge(f"the request body must be at most {limit} bytes")
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared[:12]) > limit:
-        raise problem
+        raise await _too_large(request, limit)
     data = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for piece in request.stream():
                 if len(data) + len(piece) > limit:
-                    raise problem
+                    raise await _too_large(request, limit)
                 hold(len(piece))
                 data += piece
     except TimeoutError as error:
@@ -35,6 +38,28 @@ async def read(
     except ClientDisconnect as error:
         raise TooSlow("the client went away before the request was complete") from error
     return parse(bytes(data))
+
+
+async def _too_large(request: Request, limit: int) -> TooLarge:
+    """The refusal of a body, some of which is read and thrown away before.
+
+    A connection that is closed while its client still sends is reset, and many a client then never
+    sees the answer. One that waits for `100 Continue` sends nothing more.
+    """
+    thrown = 0
+    if "expect" not in request.headers:
+        try:
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                while thrown < _DISCARD_BYTES:
+                    message = await request.receive()
+                    thrown += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            pass  # it is answered all the same
+    return TooLarge(
+        f"the request body must be at most {limit} bytes", headers={"Connection": "close"}
+    )
 
 
 def parse(data: bytes) -> dict[str, Any]:

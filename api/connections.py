@@ -18,6 +18,7 @@ class Connection(HttpToolsProtocol):
     _waiting: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    _in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected: it has some seconds to say what it wants."""
@@ -37,9 +38,21 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""
-        self._in_head = False
+        self._in_head, self._in_body = False, True
         self._head_came()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Its body is there, if it has one."""
+        self._in_body = False
+        self._head_came()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """It was answered; what of its body nobody waited for may take a while, not for ever."""
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            self._waiting = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
         """More of a request; its headers may not grow without end."""

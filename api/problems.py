@@ -100,9 +100,12 @@ class WrongMethod(Problem):
 
 
 class TooSlow(Problem):
-    """The client took too long to send its request."""
+    """The client took too long to send its request; its connection is closed."""
 
     status = 408
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"Connection": "close"})
 
 
 class TooLarge(Problem):
