@@ -116,14 +116,13 @@ class Carrier:
 
     async def _keep(self, task: AnsibleTask, session: Session, log: SliceLog) -> None:
         while (chunk := log.pack(task.metadata.uid)) is not None:
-            await self._archive.append(task, chunk)
-            log.archived(chunk)
+            log.archived(await self._archive.append(task, chunk))
         limit = self._settings.archive_limit // len(session.logs)
         while sum(size for _, _, size in log.chunks) > limit:
             victim = _middle(log.chunks, limit)
             if victim is None:
                 return
-            name = names.archive_chunk(task.metadata.name, log.index, victim[0])
+            name = names.archive_chunk(task.metadata.name, task.metadata.uid, log.index, victim[0])
             await self._forget(CONFIG_MAPS, name)
             log.forget(victim[0], victim[1])
 
@@ -133,7 +132,7 @@ class Carrier:
         mine = seen.job is not None and seen.job.owner_uid == task.metadata.uid
         if seen.job is not None and mine and seen.job.ttl is None and not seen.job.deleting:
             await self._give_ttl(seen.job.name)
-        await self._forget(SECRETS, names.input_secret(task.metadata.name))
+        await self._forget(SECRETS, names.input_secret(task.metadata.name, task.metadata.uid))
         params = names.params_secret(task.metadata.name)
         for ref in task.spec.vars_from or ():
             if ref.name.startswith(params):

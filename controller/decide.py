@@ -127,20 +127,22 @@ def _queue(seen: Observed, now: datetime) -> Plan:
 
 def _run(seen: Observed, now: datetime) -> Plan:
     parts = seen.slices()
-    ends = _ends(seen, parts, now)
+    lost = _lost(seen)
+    ends = _ends(seen, parts, lost, now)
     claims: list[SliceStatus] = []
     before: list[Step] = []
     after: list[Step] = []
     for part in parts:
         claim = part.claim
         if claim is None and part.index not in ends and (pod := _candidate(part)) is not None:
+            # Claimed in status first; only then, and only if that was written, its gate is opened.
             claim = SliceStatus(index=part.index, pod=pod.name, pod_uid=pod.uid)
             after += [Ungate(pod)] if pod.gated else []
         if claim is None:
             continue
         claims.append(claim)
         if part.claim is not None:
-            before += [DeletePod(pod) for pod in part.others if _open(pod)]
+            before += _strangers(part)
         if part.pod is None or part.index in ends:
             continue
         if part.pod.gated:
@@ -157,19 +159,20 @@ def _run(seen: Observed, now: datetime) -> Plan:
     return _progress(seen, tuple(claims), ends, now).merge(before=tuple(before), after=tuple(after))
 
 
-def _ends(seen: Observed, parts: list[SliceView], now: datetime) -> Ends:
-    """Every slice that has ended, claimed or not."""
+def _ends(seen: Observed, parts: list[SliceView], lost: Reason | None, now: datetime) -> Ends:
+    """Every slice that has ended, claimed or not; `lost`: how its Job was taken away."""
     found: Ends = {}
-    lost = _lost(seen)
     refused = reasons.refused(seen, now) if seen.job and not seen.pods else None
     for part in parts:
         end = reasons.end_of(seen, part, now)
         if end is not None:
             found[part.index] = end
-        elif part.claim is not None or _candidate(part) is not None:
+        elif part.claim is not None:
             continue
         elif lost is not None:
             found[part.index] = End(lost, "It never ran.", never_ran=True)
+        elif _candidate(part) is not None:
+            continue
         elif refused is not None:
             found[part.index] = End(refused.reason, refused.message, never_ran=True)
         elif seen.job is not None and seen.job.finished:
@@ -189,6 +192,16 @@ def _candidate(part: SliceView) -> PodView | None:
     pods = [pod for pod in part.others if not pod.deleting]
     pods.sort(key=lambda pod: (pod.gated, str(pod.created or ""), pod.name))
     return pods[0] if pods else None
+
+
+def _strangers(part: SliceView) -> list[Step]:
+    """An open pod that is not the claimed one must not run: it goes, and that is told."""
+    steps: list[Step] = []
+    for pod in part.others:
+        if _open(pod):
+            text = f"Pod {pod.name} was open without a claim; it may have begun a second run."
+            steps += [DeletePod(pod), Announce("StrangePodDeleted", text, warning=True)]
+    return steps
 
 
 def _open(pod: PodView) -> bool:
@@ -249,7 +262,7 @@ def _stop(seen: Observed, since: datetime, now: datetime) -> Plan:
     before: list[Step] = []
     for part in parts:
         pod = part.pod
-        before += [DeletePod(other) for other in part.others if _open(other)]
+        before += _strangers(part)
         if (end := reasons.end_of(seen, part, now)) is not None:
             ends[part.index] = end
         elif part.claim is None or pod is None or pod.gated:
@@ -276,10 +289,15 @@ def _finish(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: da
     if seen.job is not None and mine and _unfinishable(seen, claims):
         after.append(DeleteJob(seen.job.uid))
     good = verdict.phase is Phase.SUCCEEDED
-    after += [Announce(verdict.reason, verdict.message, warning=not good), Retire()]
-    return Plan(status=new, after=tuple(after))
+    after.append(Announce(verdict.reason, verdict.message, warning=not good))
+    if seen.task.metadata.deletion_timestamp is not None and seen.job is not None and mine:
+        # Its name is free only when nothing of it can run any more: see _retire.
+        return Plan(status=new, after=tuple(after), again=0)
+    return Plan(status=new, after=(*after, Retire()))
 
 
 def _unfinishable(seen: Observed, claims: tuple[SliceStatus, ...]) -> bool:
     """Whether the Job would stay for ever: an index of it will never run, so no TTL begins."""
+    if seen.job is not None and seen.job.suspended:
+        return True
     return len(claims) < len(seen.slices()) or any(pod.gated for pod in seen.pods)

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Final
 
 from controller.observed import PodView, pod_view
@@ -69,7 +70,8 @@ class Follower:
                 stream = self._client.follow_pod_log(
                     self._namespace, self._pod, since_seconds=since
                 )
-                await self._take(stream)
+                async with aclosing(stream):
+                    await self._take(stream)
         except (errors.NotFound, errors.Invalid, errors.Unavailable):
             # Not started yet, rotated just now, cut, or gone: the next look tells which.
             await asyncio.sleep(_PAUSE)

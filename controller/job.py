@@ -70,7 +70,7 @@ def input_secret(task: AnsibleTask, settings: Settings) -> Object:
         "apiVersion": "v1",
         "kind": "Secret",
         "immutable": True,
-        "metadata": _metadata(task, names.input_secret(task.metadata.name)),
+        "metadata": _metadata(task, names.input_secret(task.metadata.name, task.metadata.uid)),
         "stringData": {"input.json": run_input(task, settings).dump()},
     }
 
@@ -184,7 +184,9 @@ def _volumes(task: AnsibleTask, settings: Settings) -> tuple[list[Object], list[
             add(name, folder, {"secret": {"secretName": secret, "defaultMode": 0o400}})
 
     spec = task.spec
-    add_secret("input", runinput.INPUT_FILE, names.input_secret(task.metadata.name))
+    add_secret(
+        "input", runinput.INPUT_FILE, names.input_secret(task.metadata.name, task.metadata.uid)
+    )
     add_secret("ssh", runinput.SSH_KEY_FILE, spec.ssh_key_secret or _default_key(settings))
     if settings.host_keys == "strict":
         known = spec.known_hosts_secret or settings.known_hosts_secret

@@ -36,7 +36,10 @@ async def observe(client: Client, store: TaskStore, name: str, now: datetime) ->
     )
     if task is None:
         return None
-    mine = tuple(pod for pod in pods if job is None or pod.owner_uid == job.uid)
+    claimed = {part.pod_uid for part in task.status.slices}
+    mine = tuple(
+        pod for pod in pods if pod.uid in claimed or (job is not None and pod.owner_uid == job.uid)
+    )
     hanging = [] if task.finished else _hanging(job, mine, now)
     texts = [text for uid in hanging for text in await warnings(client, namespace, uid)]
     return Seen(task, job, mine, tuple(texts))

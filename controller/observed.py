@@ -84,6 +84,8 @@ class LogView:
     book: HostBook
     last: int = 0
     """All frames up to this number were seen or declared missing."""
+    archived: int = 0
+    """Of these, all up to this number are archived."""
     records: int = 0
     bytes: int = 0
     end: Summary | None = None

@@ -139,6 +139,7 @@ class SliceLog:
         return LogView(
             book=self.book,
             last=self.last,
+            archived=self._pending[0][0] - 1 if self._pending else self.last,
             records=self.records,
             bytes=self.bytes,
             end=self.end,

@@ -186,7 +186,8 @@ def _slice(claim: SliceStatus, parts: list[SliceView], ends: Mapping[int, End]) 
             "phase": phase,
             "reason": end.reason.value if end else None,
             "rc": end.rc if end else None,
-            "last_sequence": part.log.last,
+            # What is due is archived before this status is written.
+            "last_sequence": part.log.last if part.log.archive_due else part.log.archived,
             "log_complete": part.log.complete,
         }
     )

@@ -83,8 +83,11 @@ class ConfigMapArchive:
         self._client = client
         self._namespace = namespace
 
-    async def append(self, task: AnsibleTask, chunk: Chunk) -> None:
-        """Keep a chunk; writing the same one again changes nothing."""
+    async def append(self, task: AnsibleTask, chunk: Chunk) -> Chunk:
+        """Keep a chunk; the one that is kept.
+
+        That may be a shorter one with the same beginning, of a write whose answer was lost.
+        """
         meta = task.metadata
         kept = (names.LABEL_TASK_ID, names.LABEL_CORRELATION, names.LABEL_SOURCE)
         labels = {label: meta.labels[label] for label in kept if label in meta.labels}
@@ -95,7 +98,7 @@ class ConfigMapArchive:
             "kind": "ConfigMap",
             "immutable": True,
             "metadata": {
-                "name": names.archive_chunk(meta.name, chunk.index, chunk.first),
+                "name": names.archive_chunk(meta.name, meta.uid, chunk.index, chunk.first),
                 "labels": labels,
                 "annotations": {_FIRST: str(chunk.first), _LAST: str(chunk.last)},
                 "ownerReferences": [owner_of(task)],
@@ -104,8 +107,13 @@ class ConfigMapArchive:
         }
         try:
             await self._client.create(CONFIG_MAPS, self._namespace, body)
-        except errors.AlreadyExists:
-            return
+        except errors.AlreadyExists as error:
+            name = body["metadata"]["name"]
+            there = _chunk(await self._client.get(CONFIG_MAPS, self._namespace, name))
+            if there is None or there.task_uid != meta.uid:
+                raise errors.Conflict(f"ConfigMap {name} is not this task's") from error
+            return there
+        return chunk
 
     async def read(self, task: AnsibleTask) -> list[Chunk]:
         """All chunks of one task."""
@@ -122,7 +130,9 @@ class ConfigMapArchive:
         for part in task.status.slices:
             first = 1
             while first <= part.last_sequence:
-                chunk = await self._get(names.archive_chunk(task.metadata.name, part.index, first))
+                meta = task.metadata
+                name = names.archive_chunk(meta.name, meta.uid, part.index, first)
+                chunk = await self._get(name)
                 if chunk is None or chunk.task_uid != task.metadata.uid or len(found) >= _FEW:
                     return await self.read(task)
                 found.append(chunk)

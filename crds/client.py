@@ -5,7 +5,7 @@ building them from every answer costs more than the call.
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
@@ -168,7 +168,7 @@ class Client:
 
     async def follow_pod_log(
         self, namespace: str, pod: str, *, since_seconds: int = 0
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The pod's log as it grows, in pieces of any size, until the stream ends or is cut.
 
         Ends without an error where the container has ended *or* the stream was cut; only the

@@ -101,9 +101,12 @@ def label_value(text: str) -> str:
     return "x-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def input_secret(task: str) -> str:
-    """Name of the immutable Secret that holds what the task's pods run."""
-    return f"{task}-input"
+def input_secret(task: str, uid: str) -> str:
+    """Name of the immutable Secret that holds what the task's pods run.
+
+    Part of the uid is in it: what is left of a deleted task of this name is never taken for it.
+    """
+    return f"{task}-{uid[:8]}-input"
 
 
 def params_secret(task: str) -> str:
@@ -111,6 +114,6 @@ def params_secret(task: str) -> str:
     return f"{task}-params"
 
 
-def archive_chunk(task: str, index: int, number: int) -> str:
-    """Name of the ConfigMap that holds the number-th archived part of a slice's log."""
-    return f"{task}-log-{index}-{number}"
+def archive_chunk(task: str, uid: str, index: int, first: int) -> str:
+    """Name of the ConfigMap with a slice's archived frames from number `first` on."""
+    return f"{task}-{uid[:8]}-log-{index}-{first}"

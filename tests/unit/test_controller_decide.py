@@ -38,7 +38,15 @@ STEPS = {
     "a second gated pod is left to the Job controller": (
         seen(claimed(), started(), gated("p1")), ["Follow"]),
     "a second open pod is deleted": (
-        seen(claimed(), started(), started("p1")), ["DeletePod", "Follow"]),
+        seen(claimed(), started(), started("p1")), ["DeletePod", "Announce", "Follow"]),
+    "a gated pod of a Job that was deleted is never opened": (
+        seen(task(), gated(), job=s.job(deleting=True)), ["DeleteJob", "Announce", "Retire"]),
+    "a gated pod of a suspended Job is never opened": (
+        seen(task(), gated(), job=s.job(suspended=True)), ["DeleteJob", "Announce", "Retire"]),
+    "deleted while it ran: the object stays until the Job is gone": (
+        seen(claimed(meta={"deletionTimestamp": "2026-01-02T03:04:00Z"}), over(),
+             logs={0: s.ended_log(RunStatus.STOPPED, 1, a="began")}, stop_since=ago(2)),
+        ["Announce"]),
     "a started pod is followed": (seen(claimed(), started()), ["Follow"]),
     "followed already": (seen(claimed(), started(), logs={0: s.begun_log(following=True)}), []),
     "log to archive": (
