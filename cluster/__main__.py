@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,9 @@ from cluster.settings import DEFAULT_NAME, Places, places
 
 
 def main(arguments: Sequence[str]) -> int:
+    # Programs that many connections go through are started from here.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Not everybody's PATH has the administrator's programs.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:{TOOLS_PATH}"
     options = parser().parse_args(arguments)

@@ -26,6 +26,8 @@ path = "{state}/containerd/opt"
 # Machines without CAP_SYS_RESOURCE may not lower a score.
 [plugins."io.containerd.cri.v1.runtime"]
 restrict_oom_score_adj = true
+# Its profile would stay in the machine's kernel.
+disable_apparmor = true
 cdi_spec_dirs = []
 
 [plugins."io.containerd.cri.v1.runtime".cni]

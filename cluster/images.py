@@ -34,12 +34,18 @@ def find(name: str) -> Image:
     listing = _list(name)
     if not listing:
         raise Problem(f"There is no local image {name}; build it first (python3 -m cluster build).")
-    full = [known for known in listing[0]["names"] if known == name or known.endswith(f"/{name}")]
-    return Image((full or listing[0]["names"])[0], listing[0]["id"].removeprefix("sha256:"))
+    tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+    full = [known for known in listing[0]["names"] if f"/{known}".endswith(f"/{tagged}")]
+    return Image(full[0], listing[0]["id"].removeprefix("sha256:"))
 
 
-def _list(name: str) -> list[dict[str, Any]]:
-    command = ["buildah", "images", "--json", "--no-trunc", name]
+def names() -> set[str]:
+    """The full names of all local images."""
+    return {name for image in _list() for name in image["names"] or ()}
+
+
+def _list(*name: str) -> list[dict[str, Any]]:
+    command = ["buildah", "images", "--json", "--no-trunc", *name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else []
 

@@ -50,16 +50,17 @@ def up(places: Places, cluster: Cluster, binaries: Binaries) -> None:
 
 def down(cluster: Cluster, *, keep_state: bool) -> None:
     """Leaves nothing of the cluster on the machine; with `keep_state`, its folder."""
-    if found := box.find(cluster):
-        found.kill()
-    cgroups.remove(cluster)
-    if cluster.index.exists():
-        network.gone(_link(cluster))
-    if not cgroups.others(cluster):
-        with contextlib.suppress(OSError):
-            box.SCRATCH.rmdir()
-    if not keep_state:
-        _remove(cluster.state)
+    with step(f"taking the cluster “{cluster.name}” down"):
+        if found := box.find(cluster):
+            found.kill()
+        cgroups.remove(cluster)
+        if cluster.index.exists():
+            network.gone(_link(cluster))
+        if not cgroups.others(cluster):
+            with contextlib.suppress(OSError):
+                box.SCRATCH.rmdir()
+        if not keep_state:
+            _remove(cluster.state)
 
 
 def running(cluster: Cluster, binaries: Binaries) -> Node:
@@ -119,5 +120,8 @@ def _remove(state: Path) -> None:
     ]
     if inside:
         raise Problem(f"{inside[0]} is mounted inside {state}; unmount it first.")
-    if state.exists():
-        shutil.rmtree(state)
+    removed = state.with_name(f".removed-{state.name}")
+    for folder in (removed, state):
+        if folder.exists():
+            folder.replace(removed)  # at once: half a state is no state
+            shutil.rmtree(removed)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from cluster.binaries import Binaries, go_path
@@ -35,6 +36,12 @@ PACKAGES = {
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
 """Waits for another program that installs something."""
 
+MODULES: dict[str, Callable[[], bool]] = {
+    "overlay": lambda: "overlay" in Path("/proc/filesystems").read_text().split(),
+    "br_netfilter": lambda: Path("/proc/sys/net/bridge").exists(),
+}
+"""What a kernel may have as a module that nothing loads by itself, and the sign of its presence."""
+
 OLDEST_GO = (1, 21)
 """From here on Go fetches the newer toolchain that a module asks for by itself."""
 
@@ -46,7 +53,7 @@ def prepare(cache: Path) -> None:
     missing = _missing_packages()
     if missing:
         _install(missing, cache / "logs" / "packages.log")
-    _require_namespaces()
+    _require_kernel()
 
 
 def require_root() -> None:
@@ -105,7 +112,7 @@ def _install(packages: list[str], log: Path) -> None:
             run(command, what=" ".join(command[:2]), log=log, env=quiet, alone=True)
 
 
-def _require_namespaces() -> None:
+def _require_kernel() -> None:
     command = ["unshare", *NAMESPACES, "true"]
     probe = subprocess.run(command, capture_output=True, text=True, check=False)
     if probe.returncode:
@@ -114,5 +121,8 @@ def _require_namespaces() -> None:
             f"This root may not make namespaces ({reason}), as in a container without"
             f" --privileged; {ELSEWHERE}."
         )
-    if "overlay" not in Path("/proc/filesystems").read_text():
-        subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
+    for module, sign in MODULES.items():
+        if not sign() and shutil.which("modprobe"):
+            subprocess.run(["modprobe", module], capture_output=True, check=False)
+        if not sign():
+            raise Problem(f"This machine's kernel has no {module}; {ELSEWHERE}.")

@@ -17,7 +17,7 @@ def choose(places: Places, cluster: Cluster) -> Link:
     with locked(places.clusters.parent / "links.lock", "another cluster that takes its address"):
         if cluster.index.exists():
             return Link(int(cluster.index.read_text()))
-        taken = {int(path.read_text()) for path in places.clusters.glob("*/index")}
+        taken = {int(path.read_text()) for path in places.clusters.glob("[!.]*/index")}
         addresses = _addresses()
         for link in map(Link, range(256)):
             if link.index not in taken and not any(link.network.overlaps(a) for a in addresses):
