@@ -10,7 +10,6 @@ tasks_namespace=octans-tasks
 machines_namespace=machines
 machines=(machine-1 machine-2 machine-3)
 node_port=30080
-forwarded_port=18080
 python=${PYTHON:-python3}
 
 # A cluster of our own, or the one that KUBECONFIG names: what `make up` was told holds until `make down`.
@@ -24,3 +23,13 @@ if [ "$cluster" = own ] && [ -f "$state/kubeconfig" ]; then
     export KUBECONFIG
 fi
 PATH=$state/bin:$PATH
+
+# Ends the port-forward that demo/env started; a process that only has its number by now is left alone.
+stop_forward() {
+    local pid
+    pid=$(cat "$state/port-forward.pid" 2>/dev/null) || return 0
+    if [[ "$(ps -o args= -p "$pid" 2>/dev/null)" == *"port-forward"*"service/$release-api"* ]]; then
+        kill "$pid"
+    fi
+    rm -f "$state/port-forward.pid"
+}
