@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,18 +117,17 @@ class Binaries:
     def helm(self) -> Path:
         return self.folder("helm") / "helm"
 
-    @property
-    def missing(self) -> tuple[Module, ...]:
-        return tuple(module for module in MODULES if not self.folder(module.name).is_dir())
+    def lacks(self, modules: Sequence[Module] = MODULES) -> list[Module]:
+        return [module for module in modules if not (self.root / module.key).is_dir()]
 
 
-def build(cache: Path) -> Binaries:
-    """All binaries, building those the cache lacks; a folder in the cache is always whole."""
+def build(cache: Path, modules: Sequence[Module] = MODULES) -> Binaries:
+    """The modules' programs, built where the cache lacks them; a folder there is always whole."""
     binaries = Binaries(cache / "bin")
-    if not binaries.missing:
+    if not binaries.lacks(modules):
         return binaries
     with locked(cache / "bin.lock", "another program that builds the same binaries"):
-        for module in binaries.missing:
+        for module in binaries.lacks(modules):
             with step(f"building {module.name} {module.version} ({module.minutes})"):
                 _build(module, binaries.folder(module.name), cache / "logs" / f"{module.name}.log")
     return binaries

@@ -31,12 +31,12 @@ class Image:
 
 def find(name: str) -> Image:
     """The local image of that name; buildah puts `localhost/` before a bare one."""
-    listing = _list(name)
-    if not listing:
-        raise Problem(f"There is no local image {name}; build it first (python3 -m cluster build).")
     tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
-    full = [known for known in listing[0]["names"] if f"/{known}".endswith(f"/{tagged}")]
-    return Image(full[0], listing[0]["id"].removeprefix("sha256:"))
+    for found in _list(name):
+        for full in found["names"] or ():
+            if f"/{full}".endswith(f"/{tagged}"):
+                return Image(full, found["id"].removeprefix("sha256:"))
+    raise Problem(f"There is no local image {name}; build it first (python3 -m cluster build).")
 
 
 def names() -> set[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cluster.binaries import Binaries, go_path
 from cluster.box import NAMESPACES
+from cluster.locks import locked
 from cluster.problems import Problem
 from cluster.programs import run
 from cluster.progress import step
@@ -50,9 +51,11 @@ def prepare(cache: Path) -> None:
     """Makes the machine able to build and to run a cluster, or says what is missing."""
     require_root()
     _require_go(Binaries(cache / "bin"))
-    missing = _missing_packages()
-    if missing:
-        _install(missing, cache / "logs" / "packages.log")
+    if _missing_packages():
+        # The demo makes cluster and images side by side; apt-get refuses to run twice.
+        with locked(cache / "packages.lock", "another program that installs Debian packages"):
+            if missing := _missing_packages():
+                _install(missing, cache / "logs" / "packages.log")
     _require_kernel()
 
 
@@ -64,18 +67,15 @@ def require_root() -> None:
 
 
 def _require_go(binaries: Binaries) -> None:
-    if not binaries.missing:
+    names = ", ".join(module.name for module in binaries.lacks())
+    if not names:
         return
-    names = ", ".join(module.name for module in binaries.missing)
-    try:
-        done = subprocess.run(
-            ["go", "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd="/",
-            env={**os.environ, "PATH": go_path()},
-        )  # fmt: skip
-    except FileNotFoundError:
+    go = shutil.which("go", path=go_path())
+    if go is None:
         raise Problem(
             f"Go, which builds {names}, is missing: install it from https://go.dev/dl; {ELSEWHERE}."
-        ) from None
+        )
+    done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False)
     version = re.match(r"go(\d+)\.(\d+)", done.stdout)
     if version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
         raise Problem(
