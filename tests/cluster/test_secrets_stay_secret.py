@@ -49,6 +49,7 @@ async def test_params_arrive_on_the_machine_and_nowhere_else(
         lambda text: text.count('"kind":"task"') >= 4,
         seconds=40,
     )
+    assert await _holders(tasks, canary) == [names.params_secret(_object(number))]
     seen = await octans.ended(number)
     assert seen["status"] == SUCCESS
     assert (await machines[0].run(f"cat {file}")).strip() == canary, "the play did get it"
@@ -69,10 +70,14 @@ async def test_params_arrive_on_the_machine_and_nowhere_else(
     }
     assert [place for place, text in places.items() if canary in text] == []
     assert "hello" not in places["objects"], "params stand in no task object at all"
+    await tasks.let_go(_object(number))
+    assert await _holders(tasks, canary) == [], "at the end the Secret itself goes"
+
+
+async def _holders(tasks: Tasks, text: str) -> list[str]:
+    """Names of the namespace's Secrets that hold a text."""
     page = await tasks.client.list(SECRETS, tasks.namespace)
-    holders = [secret["metadata"] for secret in page.items if _holds(secret, canary)]
-    assert [holder["name"] for holder in holders] == [names.params_secret(_object(number))]
-    assert holders[0]["ownerReferences"][0]["uid"] == (await tasks.by_id(number)).metadata.uid
+    return sorted(item["metadata"]["name"] for item in page.items if _holds(item, text))
 
 
 def _object(number: int) -> str:
@@ -120,11 +125,8 @@ async def test_the_ssh_key_and_a_named_secret_stay_where_they_are(
     key_line = keys.private.splitlines()[2]
     assert canary not in everything
     assert key_line not in everything
-    page = await tasks.client.list(SECRETS, tasks.namespace)
-    holders = {item["metadata"]["name"] for item in page.items if _holds(item, canary)}
-    assert holders == {secret}
-    holders = {item["metadata"]["name"] for item in page.items if _holds(item, key_line)}
-    assert holders == {"octans-ssh"}
+    assert await _holders(tasks, canary) == [secret]
+    assert await _holders(tasks, key_line) == ["octans-ssh"]
 
 
 async def test_a_task_may_not_read_other_secrets_of_the_namespace(

@@ -54,13 +54,20 @@ async def test_a_large_log_is_kept_whole(
 async def test_after_its_ttl_nothing_of_a_task_is_left(
     octans: Octans, kubectl: Kubectl, tasks: Tasks, addresses: list[str]
 ) -> None:
-    name, body = unique("ttl"), {"a_password": "not-for-long"}
-    number = await octans.run(name, addresses[:1], [{"raw": "true"}], params=body)
-    await octans.ended(number)
+
+    async def kinds() -> set[str]:
+        found = await leftovers(tasks.client, tasks.namespace, uid)
+        return {title.split("/")[0] for title in found}
+
+    name, params = unique("ttl"), {"a_password": "not-for-long"}
+    number = await octans.run(name, addresses[:1], [{"raw": "sleep 2"}], params=params)
+    await octans.reaches(number, {RUNNING}, seconds=30)
     task = await tasks.by_id(number)
     uid = task.metadata.uid
-    kinds = {found.split("/")[0] for found in await leftovers(tasks.client, tasks.namespace, uid)}
-    assert kinds == {"ansibletasks", "configmaps", "jobs", "pods", "secrets"}
+    assert await kinds() == {"ansibletasks", "jobs", "pods", "secrets"}
+    await octans.ended(number)
+    await tasks.let_go(task.metadata.name)
+    assert await kinds() == {"ansibletasks", "configmaps", "jobs", "pods"}, "Secrets go at the end"
     patch = '{"spec":{"ttlSecondsAfterFinished":1}}'
     await kubectl("patch", "at", task.metadata.name, "--type=merge", "-p", patch)
     await wait_for(

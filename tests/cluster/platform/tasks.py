@@ -53,3 +53,12 @@ class Tasks:
     async def ended(self, name: str, *, seconds: float = 60) -> AnsibleTask:
         """The task once it has ended."""
         return await self.reaches(name, TERMINAL, seconds=seconds)
+
+    async def let_go(self, name: str) -> AnsibleTask:
+        """The ended task without our finalizer, which goes right after the terminal status."""
+        return await wait_for(
+            f"{name} is let go",
+            lambda: self.get(name),
+            lambda task: task.metadata.finalizers == (),
+            seconds=10,
+        )

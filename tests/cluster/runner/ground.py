@@ -152,7 +152,10 @@ class Ground:
 
     def finish(self, process: "subprocess.Popen[bytes]", before: bytes = b"") -> Ran:
         """Wait for the end and check what holds for every run."""
-        out, errors = process.communicate(timeout=120)
+        try:
+            out, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
         lines = (before + out).splitlines()
         found = [frame for line in lines if (frame := frames.parse(line)) is not None]
         records = list(frames.records(found))
