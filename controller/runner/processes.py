@@ -55,11 +55,12 @@ def _state(entry: Path) -> tuple[str, int] | None:
     return state, int(parent)
 
 
-def send(signal_: signal.Signals, targets: set[int]) -> None:
-    """Send a signal to each process that is still there."""
+def send(signal_: signal.Signals, targets: set[int]) -> set[int]:
+    """Send a signal to each process that is still there; gives the targets."""
     for pid in targets:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal_)
+    return targets
 
 
 def children() -> set[int]:

@@ -1,12 +1,16 @@
 """What Ansible tells becomes frames, and the picture of the hosts."""
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from controller.runner import events, summary
 from controller.runner.emit import Emitter
 from controller.runner.redact import Redactor
 from crds.frames import Kind, RunStatus, Summary
+
+_ERROR: Final = re.compile(r"(?:\[ERROR\]:|ERROR!)\s*(\S.*)")
+"""How Ansible's own errors begin; the lines after the first say where in its files."""
 
 
 class Report:
@@ -38,7 +42,7 @@ class Report:
                 return self._start
             case "playbook_on_stats":
                 return self._recap
-            case "error":
+            case "error" | "verbose":
                 return self._error
             case _:
                 return self._result
@@ -67,7 +71,8 @@ class Report:
 
     def _error(self, event: Mapping[str, Any], _: Mapping[str, Any]) -> None:
         if not self.error and (out := events.output(event, self._redactor)):
-            self.error = out[0]
+            found = _ERROR.match(out[0])
+            self.error = found[1] if found else ""
 
     def _late(self, when: float) -> bool:
         return self.cut_off is not None and when >= self.cut_off

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -27,6 +27,8 @@ DRAIN: Final = 5.0
 """Seconds that output may still come after Ansible's end."""
 TERM_WAIT: Final = 5.0
 """Seconds, at most, between SIGTERM and SIGKILL to Ansible; a quarter of a shorter grace."""
+TERM_AGAIN: Final = 0.1
+"""Seconds until it is looked whether a process has appeared that got no SIGTERM yet."""
 EXIT_CODES: Final = {
     RunStatus.INVALID: 2,
     RunStatus.TIMED_OUT: 3,
@@ -49,6 +51,8 @@ class Course:
     stopped: bool = False
     timed_out: bool = False
     kill_at: float | None = None
+    told: set[int] = field(default_factory=set)
+    """Processes that got their SIGTERM."""
     rc: int | None = None
     drained: bool = False
     drain_until: float | None = None
@@ -56,9 +60,10 @@ class Course:
 
     def due(self) -> float:
         """When something is to be done at the latest."""
-        times = (self.next_beat, self.kill_at, self.drain_until)
+        look_again = time.monotonic() + TERM_AGAIN if self.kill_at is not None else None
+        times = (self.next_beat, self.kill_at, self.drain_until, look_again)
         deadline = [] if self.ending else [self.deadline]
-        return min(deadline + [time for time in times if time is not None])
+        return min(deadline + [when for when in times if when is not None])
 
     @property
     def ending(self) -> bool:
@@ -96,10 +101,13 @@ class Run:
         )
         self._emitter.sum_up(self._report.summary(RunStatus.RUNNING, 0, ""))
         play = Play(self._paths, folder.write(self._paths, self._slice), self._messages)
-        play.start()
-        while self._take(play):
-            self._keep_time()
-        processes.kill_all()
+        if self._messages.empty():  # else SIGTERM was quicker
+            play.start()
+            while self._take(play):
+                self._keep_time()
+            processes.kill_all()
+        else:
+            self._end_early(stopped=True)
         return self._finish()
 
     def _take(self, play: Play) -> bool:
@@ -132,7 +140,13 @@ class Run:
             self._zombies = processes.reap(self._zombies)
         if not course.ending and now >= course.deadline:
             self._end_early(stopped=False)
-        if course.kill_at is not None and now >= course.kill_at:
+        if course.kill_at is not None:
+            self._press(course, now)
+
+    def _press(self, course: Course, now: float) -> None:
+        """End Ansible, which may not have been there when the end was asked for."""
+        course.told |= processes.send(signal.SIGTERM, processes.children() - course.told)
+        if now >= (course.kill_at or now):
             course.kill_at = now + 1.0
             processes.kill_all()
 
@@ -143,7 +157,6 @@ class Run:
         course.stopped, course.timed_out = stopped, not stopped
         course.kill_at = time.monotonic() + min(TERM_WAIT, self._slice.input.grace / 4)
         self._report.cut_off = time.time()
-        processes.send(signal.SIGTERM, processes.children())
 
     def _finish(self) -> int:
         course, hosts = self._course, self._report.hosts
