@@ -49,7 +49,9 @@ async def test_params_arrive_on_the_machine_and_nowhere_else(
         lambda text: text.count('"kind":"task"') >= 4,
         seconds=40,
     )
-    assert await _holders(tasks, canary) == [names.params_secret(_object(number))]
+    holders = await _holders(tasks, canary)
+    assert len(holders) == 1
+    assert holders[0].startswith(names.params_secret(_object(number)))
     seen = await octans.ended(number)
     assert seen["status"] == SUCCESS
     assert (await machines[0].run(f"cat {file}")).strip() == canary, "the play did get it"

@@ -1,0 +1,1 @@
+"""What Octans adds to a bare Job that runs the same ansible-playbook on the same cluster."""
