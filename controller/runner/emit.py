@@ -58,12 +58,14 @@ class Emitter:
             self._within(SHORT, Kind.TASK, short)
 
     def _within(self, limit: int, kind: Kind, data: dict[str, Any], *, count: bool = True) -> bool:
-        lines = frames.encode(self.run, self._seq + 1, self._clock(), kind, data)
-        if self._spent + _cost(lines) > limit - self._reserve:
-            self.dropped += count
-            return False
-        self._write(lines)
-        return True
+        left = limit - self._reserve - self._spent
+        if left > 0:  # else it need not be encoded
+            lines = frames.encode(self.run, self._seq + 1, self._clock(), kind, data)
+            if _cost(lines) <= left:
+                self._write(lines)
+                return True
+        self.dropped += count
+        return False
 
     def end(self, end: Summary) -> None:
         """Write the end frame and the last termination message."""

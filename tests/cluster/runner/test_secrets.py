@@ -58,7 +58,7 @@ def test_nobody_else_writes_frames(ground: Ground) -> None:
     (result,) = ran.results
     first, *others, last = (result.stdout or "").splitlines()
     assert (first.startswith("the runner is "), others, last) == (True, [], "end")
-    assert (result.stderr or "").lower().count("permission denied") >= 10
+    assert (result.stderr or "").lower().count("permission denied") >= 4
     assert b'"run":"forged"' not in b"".join(ran.lines)
 
 
