@@ -164,7 +164,7 @@ def _ends(seen: Observed, parts: list[SliceView], lost: Reason | None, now: date
     found: Ends = {}
     refused = reasons.refused(seen, now) if seen.job and not seen.pods else None
     for part in parts:
-        end = reasons.end_of(seen, part, now)
+        end = reasons.end_of(seen, part)
         if end is not None:
             found[part.index] = end
         elif part.claim is not None:
@@ -263,7 +263,7 @@ def _stop(seen: Observed, since: datetime, now: datetime) -> Plan:
     for part in parts:
         pod = part.pod
         before += _strangers(part)
-        if (end := reasons.end_of(seen, part, now)) is not None:
+        if (end := reasons.end_of(seen, part)) is not None:
             ends[part.index] = end
         elif part.claim is None or pod is None or pod.gated:
             ends[part.index] = End(Reason.STOPPED, "It never ran.", never_ran=True)

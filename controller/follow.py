@@ -17,6 +17,8 @@ _MARGIN: Final = 5
 """Seconds read again behind the newest frame: since-times have whole seconds and clocks differ."""
 _PAUSE: Final = 0.5
 _POLL: Final = 5.0
+_GIVE_UP: Final = 20.0
+"""Seconds after which the log of an ended container that can't be read counts as lost."""
 _LONGEST_LINE: Final = 1024 * 1024
 
 
@@ -38,6 +40,7 @@ class Follower:
         self._log = log
         self._changed = changed
         self._live = live
+        self._over_since: float | None = None
 
     async def run(self) -> None:
         """Until the log has told its end; then `log.exhausted` or `log.end` is set."""
@@ -47,6 +50,8 @@ class Follower:
             while log.end is None and not log.exhausted:
                 pod = await self._look()
                 over = pod is None or pod.over
+                if over and self._over_since is None:
+                    self._over_since = time.monotonic()
                 await self._read_once(follow=not over)
                 if log.end is None and (over or log.gap):
                     await self._read_whole(pod, over=over)
@@ -87,9 +92,9 @@ class Follower:
         except errors.NotFound:
             pod = None
         except (errors.Unavailable, errors.Invalid):
-            # The decision has its own deadline for a log that can't be read any more.
             await asyncio.sleep(_PAUSE)
-            return
+            if time.monotonic() - (self._over_since or time.monotonic()) < _GIVE_UP:
+                return
         while self._log.gap:
             self._log.skip_gap(time.monotonic())
         if over and self._log.end is None:

@@ -4,6 +4,7 @@ Infrastructure is never reported as the play's fault, nor the other way round.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,8 +13,8 @@ from controller.observed import JobView, LogView, Observed, PodView, SliceView
 from crds.conditions import Reason
 from crds.frames import RunStatus, Summary
 
-READ_SECONDS: Final = 20
-"""How long after a container's end its log may still be read before it counts as lost."""
+IN_FLIGHT: Final = 20
+"""Hosts that are named at most."""
 _PULL_FAILED: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
 _IMAGE_WRONG: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 
@@ -48,7 +49,7 @@ def summary_of(pod: PodView | None) -> Summary | None:
     return Summary.read(data) if isinstance(data, dict) else None
 
 
-def end_of(seen: Observed, part: SliceView, now: datetime) -> End | None:
+def end_of(seen: Observed, part: SliceView) -> End | None:
     """How a claimed slice ended; None while it has not, or its log is still being read."""
     claim, pod, log = part.claim, part.pod, part.log
     if claim is None:
@@ -58,20 +59,18 @@ def end_of(seen: Observed, part: SliceView, now: datetime) -> End | None:
         return _by_summary(seen, log.end, pod)
     if pod is not None and not pod.over:
         return None
-    if not _closed(part, now):
+    if not _closed(part):
         return None
     if pod is None:
         return _gone(seen, log)
     return _by_pod(seen, pod, log)
 
 
-def _closed(part: SliceView, now: datetime) -> bool:
-    """Whether nothing more can come from the pod's log."""
-    pod = part.pod
-    if part.log.exhausted or pod is None or pod.started is None:
+def _closed(part: SliceView) -> bool:
+    """Whether nothing more can come from the pod's log; its reader gives up in bounded time."""
+    if part.log.exhausted:
         return True
-    finished = pod.terminated.finished if pod.terminated else None
-    return finished is not None and now - finished > timedelta(seconds=READ_SECONDS)
+    return not part.log.following and (part.pod is None or part.pod.started is None)
 
 
 def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
@@ -93,23 +92,25 @@ def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
 def _stopped(seen: Observed, summary: Summary, pod: PodView | None) -> End:
     """SIGTERM came: on request, or somebody or something else ended the pod."""
     if seen.stop_since is not None:
-        return End(Reason.STOPPED, "It was stopped." + _hosts(summary), summary.rc, summary)
+        return End(Reason.STOPPED, "It was stopped.", summary.rc, summary)
     reason = _lost(seen.job, pod)
     if reason is Reason.POD_DELETED and pod is not None and pod.reason == "DeadlineExceeded":
         reason = Reason.TIMED_OUT
-    return End(reason, _hosts(summary).strip(), summary.rc, summary)
+    return End(reason, in_flight([summary]).strip(), summary.rc, summary)
 
 
 def _inflight(summary: Summary) -> str:
     said = summary.message.strip()
     if said and said[-1] not in ".!?":
         said += "."
-    return (said + _hosts(summary)).strip()
+    return (said + in_flight([summary])).strip()
 
 
-def _hosts(summary: Summary) -> str:
-    """The hosts with a task under way, as a sentence behind another."""
-    return f" Hosts in flight: {', '.join(summary.inflight)}." if summary.inflight else ""
+def in_flight(summaries: Sequence[Summary]) -> str:
+    """The hosts that had a task under way, as a sentence behind another."""
+    hosts = [host for summary in summaries for host in summary.inflight]
+    more = f" and {len(hosts) - IN_FLIGHT} more" if len(hosts) > IN_FLIGHT else ""
+    return f" Hosts in flight: {', '.join(hosts[:IN_FLIGHT])}{more}." if hosts else ""
 
 
 def _lost(job: JobView | None, pod: PodView | None) -> Reason:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from controller.observed import Observed, SliceView, slices_of
-from controller.reasons import End
+from controller.reasons import End, in_flight
 from crds import archive, conditions, names
 from crds.conditions import ADVICE, Outcome, Phase, Reason
 from crds.frames import RunStatus
@@ -74,7 +74,8 @@ def ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) ->
     bad = [end for _, end in sorted(ends.items()) if end.reason is not Reason.COMPLETED]
     stopped = next((end for end in bad if end.reason is Reason.STOPPED), None)
     if stopped is not None:
-        return Verdict(Phase.STOPPED, Reason.STOPPED, stopped.message or "It was stopped.")
+        hosts = in_flight([end.summary for _, end in sorted(ends.items()) if end.summary])
+        return Verdict(Phase.STOPPED, Reason.STOPPED, stopped.message + hosts)
     phase = Phase.PARTLY_SUCCEEDED if found[Outcome.OK] else Phase.FAILED
     if bad:
         return Verdict(phase, bad[0].reason, _sentence(bad[0].reason, bad[0].message))
@@ -139,7 +140,7 @@ def build(
         host_counts=_counts(hosts),
         host_outcomes=packed,
         hosts=_hosts(parts, task, hosts),
-        log=_log(parts),
+        log=_log(parts, ends),
     )
 
 
@@ -231,15 +232,16 @@ def _hosts(
     return tuple(found)
 
 
-def _log(parts: list[SliceView]) -> LogStatus | None:
+def _log(parts: list[SliceView], ends: Mapping[int, End]) -> LogStatus | None:
     logs = [part.log for part in parts]
-    if not any(log.last or log.exhausted for log in logs):
+    ran = [end for end in ends.values() if not end.never_ran]
+    if not ran and not any(log.last or log.exhausted for log in logs):
         return None
     share = _TAIL // len(logs)
     missing = [
         MissingRange(slice=part.index, first=first, last=last)
         for part in parts
-        for first, last in part.log.missing
+        for first, last in _missing(part, ends.get(part.index))
     ]
     return LogStatus(
         tail="".join(_end(log.tail, share) for log in logs),
@@ -250,6 +252,13 @@ def _log(parts: list[SliceView]) -> LogStatus | None:
         archive=archive.NAME,
         cut=any(log.cut for log in logs),
     )
+
+
+def _missing(part: SliceView, end: End | None) -> list[tuple[int, int]]:
+    """What is known to be missing; an end that proves nothing leaves it open how much is."""
+    log = part.log
+    unknown = end is not None and not end.never_ran and not log.complete and not log.missing
+    return [*log.missing, *([(log.last + 1, 0)] if unknown else [])]
 
 
 def _end(text: str, size: int) -> str:

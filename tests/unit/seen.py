@@ -59,6 +59,10 @@ def over(code: int = 0, why: str = "Completed", message: str = "", **changes: An
     return started(**{"phase": phase, "terminated": ended, **changes})
 
 
+def ended_long_ago() -> PodView:
+    return started(phase="Succeeded", terminated=Terminated(0, "Completed", "", ago(500)))
+
+
 def claim(index: int = 0, uid: str = "p0", **changes: Any) -> dict[str, Any]:
     return SliceStatus(index=index, pod=f"t-{index}-{uid}", pod_uid=uid, **changes).wire()
 

@@ -48,6 +48,10 @@ STEPS = {
              logs={0: s.ended_log(RunStatus.STOPPED, 1, a="began")}, stop_since=ago(2)),
         ["Announce"]),
     "a started pod is followed": (seen(claimed(), started()), ["Follow"]),
+    "the container ended long ago, while no controller was there: its log is read": (
+        seen(claimed(), s.ended_long_ago()), ["Follow"]),
+    "the pod is gone, its reader is not done": (
+        seen(claimed(), logs={0: s.begun_log(following=True)}), []),
     "followed already": (seen(claimed(), started(), logs={0: s.begun_log(following=True)}), []),
     "log to archive": (
         seen(claimed(), started(), logs={0: s.begun_log(following=True, archive_due=True)}),
@@ -189,6 +193,27 @@ def test_sigterm_without_a_stop_is_told_as_what_it_was() -> None:
     status = decide(seen(claimed(), started(deleting=True), logs=log), NOW).status
     assert status is not None
     assert status.reason == Reason.POD_DELETED
+
+
+def test_a_log_that_could_not_be_read_is_declared_missing() -> None:
+    status = decide(seen(claimed(), over(1, "Error"), logs=UNREAD), NOW).status
+    assert status is not None
+    assert status.log is not None
+    assert not status.log.complete
+    assert [(gap.first, gap.last) for gap in status.log.missing] == [(1, 0)]
+
+
+def test_a_stop_names_the_hosts_in_flight_of_all_slices() -> None:
+    what = claimed(claim(0), claim(1, "p1"), hosts=["a", "b"], slices=2, cancel=True)
+    logs = {
+        index: LogView(s.book(**{host: "began"}), last=3, end=s.summary(
+            RunStatus.STOPPED, 1, inflight=(host,)))
+        for index, host in enumerate("ab")
+    }  # fmt: skip
+    stopped = seen(what, over(), over(uid="p1", index=1), logs=logs, stop_since=ago(2))
+    status = decide(stopped, NOW).status
+    assert status is not None
+    assert status.message == "It was stopped. Hosts in flight: a, b."
 
 
 def test_two_slices_end_each_on_its_own() -> None:
