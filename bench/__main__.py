@@ -58,6 +58,8 @@ class Found:
     comparisons: list[Comparison]
     requests: dict[str, float]
     """Requests to the Kubernetes API for a run, by side."""
+    asked_again: int
+    """How often check answered 503."""
 
 
 async def requests_a_run(sides: tuple[Side, Side], hosts: Sequence[str]) -> dict[str, float]:
@@ -116,7 +118,8 @@ async def run(arguments: argparse.Namespace, where: Target) -> Found:
     try:
         bare = await warm_up(octans, client, where)
         comparisons = [await compare(plan, octans, bare) for plan in plans]
-        return Found(comparisons, await requests_a_run((octans, bare), many[:10]))
+        requests = await requests_a_run((octans, bare), many[:10])
+        return Found(comparisons, requests, octans.asked_again)
     finally:
         if bare is not None:
             await bare.remove()
@@ -132,8 +135,14 @@ def report(found: Found, file: str) -> bool:
         f"API requests a run, cluster-wide: {requests['octans']:.0f} through Octans,"
         f" {requests['bare']:.0f} as a bare Job"
     )
+    if found.asked_again:
+        print(f"check answered 503 {found.asked_again} times; it was asked again.")
     if file:
-        data = {"comparisons": [item.data() for item in found.comparisons], "requests": requests}
+        data = {
+            "comparisons": [item.data() for item in found.comparisons],
+            "requests": requests,
+            "asked_again": found.asked_again,
+        }
         Path(file).write_text(json.dumps(data, indent=2) + "\n")
     return all(item.good for item in found.comparisons)
 
