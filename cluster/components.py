@@ -94,6 +94,8 @@ def controller_manager(cluster: Cluster, binaries: Binaries) -> Component:
         "--use-service-account-credentials",
         f"--root-ca-file={cluster.pki}/ca.crt",
         f"--service-account-private-key-file={cluster.pki}/service-account.key",
+        f"--cluster-signing-cert-file={cluster.pki}/ca.crt",
+        f"--cluster-signing-key-file={cluster.pki}/ca.key",
         # It would make the default folder on the machine.
         f"--flex-volume-plugin-dir={cluster.state}/kubelet/volume-plugins",
         "--profiling=false",

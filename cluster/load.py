@@ -42,7 +42,7 @@ def _send(node: Node, layout: Layout, image: Image, log: Path) -> None:
     size = layout.size(lacking) / MEGABYTE
     with step(f"giving the node {image.name} ({size:.0f} MB to send)"), log.open("ab") as output:
         receiver = subprocess.Popen(
-            node.box.enter(ctr(node.binaries, "images", "import", "-")),
+            node.box.enter(ctr(node.binaries, "images", "import", "--local", "-")),
             stdin=subprocess.PIPE, stdout=output, stderr=output,
         )  # fmt: skip
         with receiver:

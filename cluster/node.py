@@ -108,4 +108,4 @@ class Node:
         what = f"Giving the node the image {image}"
         if self.ctr("images", "ls", "--quiet", f"name=={image}", what=what).strip():
             return
-        self.ctr("images", "import", "--label", PINNED, str(archive), what=what)
+        self.ctr("images", "import", "--local", "--label", PINNED, str(archive), what=what)
