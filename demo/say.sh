@@ -28,4 +28,4 @@ step() {
 }
 
 # Seconds since a moment of EPOCHREALTIME.
-since() { awk -v begin="$1" -v now="$EPOCHREALTIME" 'BEGIN {print now - begin}'; }
+since() { awk -v begin="$1" -v now="$EPOCHREALTIME" 'BEGIN {printf "%.1f", now - begin}'; }
