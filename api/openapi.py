@@ -54,7 +54,10 @@ _TASK_HEADERS: Final = {
 
 
 def _responses(
-    schema: dict[str, Any], description: str, without: tuple[int, ...] = ()
+    schema: dict[str, Any],
+    description: str,
+    without: tuple[int, ...] = (),
+    links: dict[str, Any] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     answers: dict[int | str, dict[str, Any]] = {
         200: {
@@ -63,6 +66,8 @@ def _responses(
             "headers": _TASK_HEADERS,
         }
     }
+    if links:
+        answers[200]["links"] = links
     for status, meaning in _ERRORS.items():
         if status not in without:
             answers[status] = error(meaning)
@@ -75,24 +80,56 @@ def error(meaning: str) -> dict[str, Any]:
 
 
 def _call(
+    name: str,
     request: dict[str, Any],
     answers: dict[int | str, dict[str, Any]],
     *further: dict[str, Any],
 ) -> dict[str, Any]:
     """Arguments of a route."""
-    content = {"application/json": {"schema": request}}
+    content = {"schema": request, "example": _EXAMPLES[name]}
     return {
+        "operation_id": name,
         "responses": answers,
         "openapi_extra": {
             "parameters": [*_PARAMETERS, *further],
-            "requestBody": {"required": True, "content": content},
+            "requestBody": {"required": True, "content": {"application/json": content}},
         },
         "tags": ["calls"],
     }
 
 
-RUN: Final = _call(RUN_REQUEST, _responses(CREATED, "The task's id.", (404,)), _ONCE)
+_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "run": {
+        "name": "192.0.2.11_install_nginx_1501169594802406967",
+        "nodes": ["192.0.2.11", "192.0.2.12:2222"],
+        "tasks": [
+            {"name": "install", "ansible.builtin.package": {"name": "{{ package }}"}},
+            {"action": {"module": "shell", "args": "systemctl is-active {{ package }}"}},
+        ],
+        "params": {"package": "nginx"},
+        "fork_num": 10,
+    },
+    "parallel_run": {
+        "name": "patch-day",
+        "nodes": ["192.0.2.11", "192.0.2.12"],
+        "content": [{"raw": "uptime"}],
+    },
+    "stop": {"id": 7},
+    "check": {"name": "192.0.2.11_install_nginx_1501169594802406967"},
+    "getlog": {"host": "192.0.2.11", "source": "hubble"},
+}
+_LINKS: Final = {
+    call: {
+        "operationId": call,
+        "requestBody": {"id": "$response.body#/content/id"},
+        "description": f"The id is what {call} takes.",
+    }
+    for call in ("check", "stop")
+}
+
+RUN: Final = _call("run", RUN_REQUEST, _responses(CREATED, "The task's id.", (404,), _LINKS), _ONCE)
 PARALLEL_RUN: Final = _call(
+    "parallel_run",
     RUN_REQUEST,
     _responses(
         PARALLEL_ANSWER,
@@ -103,6 +140,6 @@ PARALLEL_RUN: Final = _call(
     _ONCE,
     _PREFER,
 )
-STOP: Final = _call(TARGET_REQUEST, _responses(DONE, "The stop was asked for."))
-CHECK: Final = _call(TARGET_REQUEST, _responses(CHECK_ANSWER, "How the task stands."))
-GETLOG: Final = _call(LOG_REQUEST, _responses(LOG_ANSWER, "The log lines."))
+STOP: Final = _call("stop", TARGET_REQUEST, _responses(DONE, "The stop was asked for."))
+CHECK: Final = _call("check", TARGET_REQUEST, _responses(CHECK_ANSWER, "How the task stands."))
+GETLOG: Final = _call("getlog", LOG_REQUEST, _responses(LOG_ANSWER, "The log lines."))

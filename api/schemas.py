@@ -24,17 +24,42 @@ def _maybe(schema: Schema, description: str) -> Schema:
     return {"anyOf": [schema, {"type": "null"}], "description": description}
 
 
-def _whole(least: int, most: int, description: str) -> Schema:
+def _given(name: str) -> Schema:
+    """A field is there and not null."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
+def _whole(most: int, description: str) -> Schema:
     return {
         "anyOf": [
-            {"type": "integer", "minimum": least, "maximum": most},
-            {"type": "string", "pattern": "^[0-9]{1,12}$"},
+            {"type": "integer", "minimum": 1, "maximum": most},
+            {"type": "string", "pattern": f"^0*({_digits(most)})$", "maxLength": 12},
             {"type": "null"},
         ],
-        "description": f"{description} A number from {least} to {most}, or its digits.",
+        "description": f"{description} A number from 1 to {most}, or its digits.",
     }
 
 
+def _digits(most: int) -> str:
+    """A regular expression for the numbers from 1 to `most`."""
+    text = str(most)
+    parts = [f"[1-9][0-9]{{0,{len(text) - 2}}}"] if len(text) > 1 else []
+    for at, digit in enumerate(text):
+        least = 0 if at else 1
+        if int(digit) > least:
+            rest = len(text) - at - 1
+            parts.append(f"{text[:at]}[{least}-{int(digit) - 1}][0-9]{{{rest}}}")
+    return "|".join([*parts, text])
+
+
+def _text(most: int, least: int = 1) -> Schema:
+    """A text without NUL; what JSON can't say of lone surrogates is said in the description."""
+    return {"type": "string", "minLength": least, "maxLength": most, "pattern": r"^[^\x00]*$"}
+
+
+_NODE_TEXT: Final[Schema] = {
+    "type": "string", "minLength": 1, "maxLength": 260, "pattern": r"^(?!-)[^\s=\x00-\x1f]+$",
+}  # fmt: skip
 _FREE: Final[Schema] = {"type": "object", "additionalProperties": True}
 _WORDS: Final[Schema] = {
     "anyOf": [
@@ -71,12 +96,12 @@ RUN_REQUEST: Final[Schema] = {
     **_object(
         {
             "name": {
-                "type": "string", "minLength": 1, "maxLength": 253,
+                **_text(253),
                 "description": "The caller's name of the task; unique among the tasks kept.",
             },
             "nodes": {
                 "type": "array", "minItems": 1, "maxItems": 10000,
-                "items": {"type": "string", "minLength": 1, "maxLength": 260},
+                "items": _NODE_TEXT,
                 "description": "Machines: IPv4 or IPv6 addresses or host names, each may carry"
                 " a port ([::1]:2222). Together at most 128 KiB. None may be this machine itself.",
             },
@@ -98,9 +123,9 @@ RUN_REQUEST: Final[Schema] = {
                  "pattern": "^[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*$"},
                 "Remote user; default root.",
             ),
-            "fork_num": _whole(1, 500, "Machines worked on at a time; default 5."),
-            "timeout": _whole(1, 86400, "Seconds the play may take; default 3600."),
-            "port": _whole(1, 65535, "SSH port of nodes without one; default 22."),
+            "fork_num": _whole(500, "Machines worked on at a time; default 5."),
+            "timeout": _whole(86400, "Seconds the play may take; default 3600."),
+            "port": _whole(65535, "SSH port of nodes without one; default 22."),
             "gather_facts": _maybe({"type": "boolean"}, "Gather facts first; default true."),
             "become": _maybe({"type": "boolean"}, "Become root with sudo."),
             "check": _maybe({"type": "boolean"}, "Ansible's check mode."),
@@ -114,26 +139,24 @@ RUN_REQUEST: Final[Schema] = {
         },
         required=("name", "nodes"),
     ),
-    "anyOf": [{"required": ["tasks"]}, {"required": ["content"]}],
+    "anyOf": [_given("tasks"), _given("content")],
 }  # fmt: skip
 
 TARGET_REQUEST: Final[Schema] = {
     **_object(
         {
-            "id": _whole(1, names.MAX_ID, "The task's id; decides alone where it is there."),
-            "name": _maybe(
-                {"type": "string", "minLength": 1, "maxLength": 253}, "The task's name."
-            ),
+            "id": _whole(names.MAX_ID, "The task's id; decides alone where it is there."),
+            "name": _maybe(_text(253), "The task's name."),
         }
     ),
-    "anyOf": [{"required": ["id"]}, {"required": ["name"]}],
+    "anyOf": [_given("id"), _given("name")],
 }
 
 LOG_REQUEST: Final = _object(
     {
-        "host": _maybe({"type": "string", "maxLength": 260}, "Lines of this machine only."),
+        "host": _maybe(_text(260, 0), "Lines of this machine only."),
         "source": _maybe(
-            {"type": "string", "maxLength": 1024},
+            _text(1024, 0),
             "The service that asked for the tasks; default: the source header's.",
         ),
     }
