@@ -223,6 +223,12 @@ class Summary:
             return None
 
 
+_RETURN_CODE_ONLY: Final = frozenset(
+    {"non-zero return code", "The command exited with a non-zero return code."}
+)
+"""What `command` and its like say of a failure, in ansible-core 2.19 and 2.21."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """Data of a `task` record: one Ansible result of one host.
@@ -253,7 +259,7 @@ class Result:
     def failure(self) -> str:
         """What went wrong, as people want to read it (API.md, getlog): msg; where that only speaks
         of a return code, stderr, else the end of stdout."""
-        if self.msg and self.msg.strip() != "non-zero return code":
+        if self.msg and self.msg.strip() not in _RETURN_CODE_ONLY:
             return self.msg
         text = (self.stderr or "").strip() or (self.stdout or "").strip()[-1024:]
         return text or "no error msg out"

@@ -36,7 +36,9 @@ def output(event: Mapping[str, Any], redactor: Redactor) -> tuple[str, bool] | N
     return _clip(text, redactor, MAX_TEXT) if text else None
 
 
-def result(event: Mapping[str, Any], name: str | None, redactor: Redactor) -> Result | None:
+def result(
+    event: Mapping[str, Any], name: str | None, redactor: Redactor, items: "Items | None" = None
+) -> Result | None:
     """The result in an event, under the task's evaluated name where it is known; else None."""
     status = _STATUS.get(str(event.get("event")))
     if status is None:
@@ -48,7 +50,7 @@ def result(event: Mapping[str, Any], name: str | None, redactor: Redactor) -> Re
     end = seconds(data.get("end")) or seconds(event.get("created"))
     texts = _texts(res, bad=status in {"failed", "unreachable"}, facts=facts)
     kept, cut = _clipped(texts, redactor)
-    items, items_cut = _items(res, redactor) if status == "failed" else ((), False)
+    failed = items if status == "failed" and items else Items()
     rc = res.get("rc")
     return Result(
         host=str(data.get("host", "")),
@@ -58,7 +60,7 @@ def result(event: Mapping[str, Any], name: str | None, redactor: Redactor) -> Re
         ignored=status == "failed" and data.get("ignore_errors") is True,
         facts=facts,
         rc=rc if isinstance(rc, int) and not isinstance(rc, bool) else None,
-        items=items, cut=(*cut, "items") if items_cut else cut,
+        items=tuple(failed.messages), cut=(*cut, "items") if failed.cut else cut,
         **kept,
     )  # fmt: skip
 
@@ -128,20 +130,24 @@ def _clip(text: str, redactor: Redactor, limit: int) -> tuple[str, bool]:
     return clean[:limit], len(text) > limit
 
 
-def _items(res: Mapping[str, Any], redactor: Redactor) -> tuple[tuple[str, ...], bool]:
-    """Messages of a loop's failed items, and whether anything of them was cut."""
-    messages: list[str] = []
-    left, cut = MAX_ITEMS, False
-    results = res.get("results")
-    for item in results if isinstance(results, list) else ():
-        if not isinstance(item, dict) or not (item.get("failed") or item.get("unreachable")):
-            continue
-        texts = _texts(item, bad=True, facts=False)
+class Items:
+    """Messages of a loop's failed items, taken one by one.
+
+    Not from the loop's own result: with ansible-core 2.21 that says of no item whether it failed.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.cut = False
+        self._left = MAX_ITEMS
+
+    def add(self, event: Mapping[str, Any], redactor: Redactor) -> None:
+        """Take in a `runner_item_on_failed`."""
+        res = (event.get("event_data") or {}).get("res")
+        texts = _texts(res if isinstance(res, dict) else {}, bad=True, facts=False)
         whole = Result("", "", "failed", 0, 0, **texts).failure()  # type: ignore[arg-type]
-        message, short = _clip(whole, redactor, min(MAX_TEXT, left))
-        cut = cut or short
-        left -= len(message)
-        if left <= 0:
-            return tuple(messages), True
-        messages.append(message)
-    return tuple(messages), cut
+        message, short = _clip(whole, redactor, min(MAX_TEXT, self._left))
+        self.cut = self.cut or short
+        self._left -= len(message)
+        if message:
+            self.messages.append(message)

@@ -25,6 +25,7 @@ class Report:
         self._emitter = emitter
         self._redactor = redactor
         self._names: dict[str, str] = {}
+        self._items: dict[tuple[str, str], events.Items] = {}
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Write what an event of ansible-runner holds."""
@@ -42,6 +43,8 @@ class Report:
                 return self._start
             case "playbook_on_stats":
                 return self._recap
+            case "runner_item_on_failed":
+                return self._item
             case "error" | "verbose":
                 return self._error
             case _:
@@ -54,11 +57,17 @@ class Report:
         self.hosts.started(str(data.get("host")), str(data.get("task")))
 
     def _result(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        found = events.result(event, self._names.get(str(data.get("task_uuid"))), self._redactor)
+        uuid = str(data.get("task_uuid"))
+        items = self._items.pop((str(data.get("host")), uuid), None)
+        found = events.result(event, self._names.get(uuid), self._redactor, items)
         if found is None or (found.status in {"failed", "unreachable"} and self._late(found.end)):
             return
         self.hosts.ended(found)
         self._emitter.task(found.data(), events.short(found).data())
+
+    def _item(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        key = (str(data.get("host")), str(data.get("task_uuid")))
+        self._items.setdefault(key, events.Items()).add(event, self._redactor)
 
     def _recap(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         if self._late(events.seconds(event.get("created"))):

@@ -32,6 +32,7 @@ NO_HOSTS = {
     "web:65536": "1 to 65535",
     "eve@web": "no address or name",
     "ssh://web": "no address or name",
+    "web[1:3]": "no address or name",
     "a=b": "no address or name",
     "": "no address or name",
     "a:b:22": "no address or name",

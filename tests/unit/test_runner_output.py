@@ -49,13 +49,6 @@ RESULTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "an object as message": (event("runner_on_ok", {"msg": {"a": 1}}), {"msg": '{"a": 1}'}),
     "a return code that is none": (event("runner_on_ok", {"rc": "0"}), {"rc": None}),
     "no result at all": (event("runner_on_ok", [1]), {"status": "ok"}),
-    "a loop": (
-        event("runner_on_failed", {"msg": "One or more items failed", "results": [
-            {"rc": 0}, {"failed": True, "msg": "m1"},
-            {"failed": True, "msg": "non-zero return code", "stderr": "e2"},
-            {"failed": True, "msg": "non-zero return code", "stdout": "o3"},
-            {"unreachable": True}, "nonsense"]}),
-        {"items": ("m1", "e2", "o3", "no error msg out")}),
 }  # fmt: skip
 
 
@@ -78,12 +71,13 @@ def test_texts_are_cut() -> None:
     found = events.result(event("runner_on_ok", {"stdout": "x" * 99999, "stderr": "y"}), "n", PLAIN)
     assert found is not None
     assert (len(found.stdout or ""), found.stderr, found.cut) == (16384, "y", ("stdout",))
-    items = [{"failed": True, "msg": "m" * 16000} for _ in range(10)]
-    found = events.result(
-        event("runner_on_failed", {"results": items, "msg": "m" * 999}), "n", PLAIN
-    )
+    items = events.Items()
+    for _ in range(10):
+        items.add(event("runner_item_on_failed", {"msg": "m" * 16000}), PLAIN)
+    failed = event("runner_on_failed", {"msg": "m" * 999})
+    found = events.result(failed, "n", PLAIN, items)
     assert found is not None
-    assert (len(found.items), found.cut) == (4, ("items",))
+    assert ([len(text) for text in found.items], found.cut) == ([16000] * 4 + [1536], ("items",))
     assert events.output({"stdout": "z" * 99999}, PLAIN) == ("z" * 16384, True)
     short = events.short(found)
     assert (short.items, len(short.msg or ""), short.status) == ((), 256, "failed")
@@ -276,6 +270,25 @@ def report(sink: Sink) -> tuple[Report, Emitter]:
     """A report of two hosts."""
     emitter = Emitter(sink.out, "n", lambda: 1.0)
     return Report(Hosts(["h", "i"]), emitter, PLAIN), emitter
+
+
+ITEMS = {
+    "m1": {"msg": "m1"},
+    "e2": {"msg": "non-zero return code", "stderr": "e2"},
+    "o3": {"msg": "The command exited with a non-zero return code.", "stdout": "o3"},
+    "no error msg out": {},
+}
+
+
+def test_failed_items_of_a_loop(sink: Sink) -> None:
+    told, _ = report(sink)
+    for res in ITEMS.values():
+        told.event(event("runner_item_on_failed", res, task_uuid="u"))
+    told.event(event("runner_item_on_failed", {"msg": "another's"}, task_uuid="u", host="i"))
+    told.event(event("runner_on_failed", {"msg": "One or more items failed"}, task_uuid="u"))
+    told.event(event("runner_on_failed", {"msg": "the next task"}, task_uuid="v"))
+    first, second = (Result.read(frame.data or {}) for frame in sink.frames())
+    assert (first.items, second.items) == (tuple(ITEMS), ())
 
 
 def test_report(sink: Sink) -> None:
