@@ -57,8 +57,8 @@ def create(settings: Settings) -> FastAPI:
     )  # fmt: skip
     app.state.registry = CollectorRegistry()
     app.state.memory = memory
-    app.include_router(calls.router)
-    app.include_router(health.router)
+    # Not include_router: its routers are matched anew for every request.
+    app.router.routes += [*calls.router.routes, *health.router.routes]
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(errors.ClusterError, _on_cluster_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
