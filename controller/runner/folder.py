@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,14 +37,14 @@ class Command:
     folder: Path
 
 
-def write(paths: Paths, slice_: Slice) -> Command:
-    """Write all that Ansible reads, readable by this user only."""
+def write(paths: Paths, slice_: Slice, own: Mapping[str, Mapping[str, str]]) -> Command:
+    """Write all that Ansible reads, readable by this user only; `own` are variables by host."""
     given = slice_.input
     for folder in (paths.run, paths.play, paths.run / "env", paths.control):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link_project(paths)
     playbook = _put(paths.play / "octans-play.json", inputs.plays(given))
-    inventory = _put(paths.run / "octans-hosts.json", _inventory(slice_))
+    inventory = _put(paths.run / "octans-hosts.json", _inventory(slice_, own))
     _put(paths.run / "env" / "settings", {"suppress_output_file": True})
     config = paths.run / "ansible.cfg"
     config.write_text(_config(paths, slice_), encoding="utf-8")
@@ -55,7 +56,7 @@ def write(paths: Paths, slice_: Slice) -> Command:
         "HOME": str(paths.home),
         "LC_ALL": "C.UTF-8",
         # Results longer than this are emptied by ansible-runner, return code and all.
-        "MAX_EVENT_RES": str(64 * 1024 * 1024),
+        "MAX_EVENT_RES": str(16 * 1024 * 1024),
     }
     if given.playbook is not None:
         env["OCTANS_CHECK_HOSTS"] = "1"
@@ -78,16 +79,14 @@ def _link_project(paths: Paths) -> None:
             link.symlink_to(entry)
 
 
-def _inventory(slice_: Slice) -> dict[str, Any]:
+def _inventory(slice_: Slice, own: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     default = slice_.input.port
-    return {
-        "vars": slice_.variables,
-        "hosts": {
-            name: {"ansible_host": address.host}
-            | ({} if address.port in (None, default) else {"ansible_port": address.port})
-            for name, address in slice_.hosts.items()
-        },
-    }
+    hosts: dict[str, dict[str, str | int]] = {}
+    for name, address in slice_.hosts.items():
+        hosts[name] = {"ansible_host": address.host, **own.get(name, {})}
+        if address.port is not None and address.port != default:
+            hosts[name]["ansible_port"] = address.port
+    return {"vars": slice_.variables, "hosts": hosts}
 
 
 def _options(paths: Paths, slice_: Slice) -> list[str]:

@@ -71,6 +71,11 @@ class Paths:
         return self.run / "project"
 
     @property
+    def keys(self) -> Path:
+        """Keys of single hosts."""
+        return self.home / "keys"
+
+    @property
     def control(self) -> Path:
         """Sockets of shared SSH connections; with a socket's name at most 90 characters."""
         return self.home / "cp"

@@ -23,7 +23,7 @@ class Report:
         self.cut_off: float | None = None
         """Seconds since 1970 at which the end was asked for: what broke later, we broke."""
         self._emitter = emitter
-        self._redactor = redactor
+        self.redactor = redactor
         self._names: dict[str, str] = {}
         self._items: dict[tuple[str, str], events.Items] = {}
 
@@ -31,7 +31,7 @@ class Report:
         """Write what an event of ansible-runner holds."""
         data = event.get("event_data") or {}
         self._by_kind(str(event.get("event")))(event, data)
-        if out := events.output(event, self._redactor):
+        if out := events.output(event, self.redactor):
             text, cut = out
             self._emitter.line({"text": text} | ({"cut": True} if cut else {}))
 
@@ -59,7 +59,7 @@ class Report:
     def _result(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         uuid = str(data.get("task_uuid"))
         items = self._items.pop((str(data.get("host")), uuid), None)
-        found = events.result(event, self._names.get(uuid), self._redactor, items)
+        found = events.result(event, self._names.get(uuid), self.redactor, items)
         if found is None or (found.status in {"failed", "unreachable"} and self._late(found.end)):
             return
         self.hosts.ended(found)
@@ -67,7 +67,7 @@ class Report:
 
     def _item(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         key = (str(data.get("host")), str(data.get("task_uuid")))
-        self._items.setdefault(key, events.Items()).add(event, self._redactor)
+        self._items.setdefault(key, events.Items()).add(event, self.redactor)
 
     def _recap(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         if self._late(events.seconds(event.get("created"))):
@@ -79,7 +79,7 @@ class Report:
         self._emitter.always(Kind.STATS, {"hosts": self.hosts.recap})
 
     def _error(self, event: Mapping[str, Any], _: Mapping[str, Any]) -> None:
-        if not self.error and (out := events.output(event, self._redactor)):
+        if not self.error and (out := events.output(event, self.redactor)):
             found = _ERROR.match(out[0])
             self.error = found[1] if found else ""
 

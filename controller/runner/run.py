@@ -81,9 +81,8 @@ class Run:
         self._slice = slice_
         self._paths = paths
         self._emitter = Emitter(out, secrets.token_hex(16), time.time, reserve)
-        self._report = Report(
-            summary.Hosts(slice_.hosts), self._emitter, Redactor(_secrets(paths, slice_))
-        )
+        self._secrets = _secrets(paths, slice_)
+        self._report = Report(summary.Hosts(slice_.hosts), self._emitter, Redactor(self._secrets))
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._course = Course(now + slice_.input.timeout, now + BEAT)
         self._zombies: set[int] = set()
@@ -100,15 +99,36 @@ class Run:
             Kind.START, {"hosts": hosts, "slice": self._slice.index, "versions": versions}
         )
         self._emitter.sum_up(self._report.summary(RunStatus.RUNNING, 0, ""))
-        play = Play(self._paths, folder.write(self._paths, self._slice), self._messages)
-        if self._messages.empty():  # else SIGTERM was quicker
+        own = self._own_keys()
+        play = Play(self._paths, folder.write(self._paths, self._slice, own), self._messages)
+        if not self._told_to_end():
             play.start()
             while self._take(play):
                 self._keep_time()
             processes.kill_all()
-        else:
-            self._end_early(stopped=True)
         return self._finish()
+
+    def _own_keys(self) -> dict[str, dict[str, str]]:
+        """Inventory variables of hosts that have a key of their own."""
+        url = self._slice.input.key_url
+        if not url or self._paths.ssh_key.exists():
+            return {}
+        from controller.runner import keys  # noqa: PLC0415 - HTTP and TLS, 40 ms, seldom needed
+
+        found: dict[str, keys.Found] = {}
+        for some in keys.fetch(url, self._slice.hosts):
+            found |= some
+            self._keep_time()
+            if self._told_to_end():
+                break
+        self._report.redactor = Redactor([*self._secrets, *(key.text for key in found.values())])
+        return keys.write(self._paths.keys, found)
+
+    def _told_to_end(self) -> bool:
+        """Whether the end was asked for before Ansible was started."""
+        if not self._messages.empty():
+            self._end_early(stopped=True)
+        return self._course.ending
 
     def _take(self, play: Play) -> bool:
         """Handle the next message, or wait until something is due; False at the end."""

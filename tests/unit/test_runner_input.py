@@ -158,7 +158,7 @@ def test_folder(tmp_path: Path) -> None:
         ),
         0, {"h:1": Address("h", 1), "i": Address("i"), "j:2200": Address("j", 2200)}, {"v": 1},
     )  # fmt: skip
-    command = folder.write(paths, slice_)
+    command = folder.write(paths, slice_, {"i": {"ansible_ssh_private_key_file": "/k"}})
     text = " ".join(command.arguments)
     for part in (
         "--forks 7", "--user eve", "-vv", "--become ", "--check", "--diff", "--tags a,b",
@@ -170,7 +170,7 @@ def test_folder(tmp_path: Path) -> None:
         "vars": {"v": 1},
         "hosts": {
             "h:1": {"ansible_host": "h", "ansible_port": 1},
-            "i": {"ansible_host": "i"},
+            "i": {"ansible_host": "i", "ansible_ssh_private_key_file": "/k"},
             "j:2200": {"ansible_host": "j"},
         },
     }
