@@ -26,6 +26,7 @@ from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks
+from tests.cluster.platform.waiting import wait_for
 
 WATCHER = pytest.StashKey[Watcher]()
 MACHINES = 3
@@ -141,11 +142,13 @@ async def controller_process(
 
 
 @pytest_asyncio.fixture
-async def controller(controller_process: HostProcess) -> HostProcess:
-    """The controller; started again where an earlier test ended it."""
+async def controller(controller_process: HostProcess, tasks: Tasks) -> AsyncIterator[HostProcess]:
+    """The controller, started again where a test ended it; no task outlives its test running."""
     if not controller_process.running:
         await controller_process.start()
-    return controller_process
+    yield controller_process
+    if await tasks.cancel_all() and controller_process.running:
+        await wait_for("no task is left running", tasks.cancel_all, lambda n: n == 0, seconds=45)
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -52,7 +52,7 @@ async def test_killed_in_the_middle_of_a_run_which_ends_while_it_is_away(
         assert status.log.missing == ()
 
 
-@pytest.mark.parametrize("after", [0.0, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("after", [0.0, 0.4])
 async def test_killed_while_tasks_start(
     octans: Octans, controller: HostProcess, machines: list[Machine], after: float
 ) -> None:

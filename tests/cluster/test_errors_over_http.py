@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,9 @@ import httpx
 import pytest
 
 from crds.client import TASKS
-from tests.cluster.platform import programs
 from tests.cluster.platform.calls import Octans, unique
 from tests.cluster.platform.installation import Installation
-from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.programs import another_api
 from tests.cluster.platform.tasks import Tasks
 
 CALLS = ("run", "stop", "check", "getlog", "parallel_run")
@@ -210,26 +207,12 @@ async def test_a_wrong_path_or_method(front: Octans, method: str, path: str, sta
     assert answer.json()["code"] == -1
 
 
-@asynccontextmanager
-async def another(
-    installation: Installation, log: Path, **environment: str
-) -> AsyncIterator[Octans]:
-    """A further API with other settings; not necessarily ready."""
-    process: HostProcess = await programs.api(installation, log)
-    await process.start(path="/healthz", **environment)
-    async with httpx.AsyncClient(base_url=process.url, trust_env=False, timeout=30) as http:
-        try:
-            yield Octans(http)
-        finally:
-            await process.stop()
-
-
 async def test_kubernetes_away(installation: Installation, tmp_path: Path) -> None:
     given = json.loads((await installation.kubeconfig_of("octans-api")).read_text())
     given["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     away = tmp_path / "away.kubeconfig"
     away.write_text(json.dumps(given))
-    async with another(installation, tmp_path / "log", KUBECONFIG=str(away)) as octans:
+    async with another_api(installation, tmp_path / "log", KUBECONFIG=str(away)) as octans:
         bodies = {
             "run": {**GOOD, "name": unique("away")},
             "parallel_run": {**GOOD, "name": unique("away")},
@@ -256,7 +239,7 @@ async def test_an_api_that_may_do_nothing_answers_500_with_an_error_id(
     """What is no fault of the caller's: here the installation's RBAC is missing."""
     log = tmp_path / "log"
     nobody = str(await installation.kubeconfig_of("default"))
-    async with another(installation, log, KUBECONFIG=nobody) as octans:
+    async with another_api(installation, log, KUBECONFIG=nobody) as octans:
         for call, body in (("run", {**GOOD, "name": unique("mute")}), ("check", {"id": 1})):
             answer = await octans.post(call, body)
             assert answer.status_code == 500, answer.text
@@ -269,7 +252,7 @@ async def test_an_api_that_may_do_nothing_answers_500_with_an_error_id(
 
 async def test_too_many_requests(installation: Installation, tmp_path: Path) -> None:
     few = {"OCTANS_OTHER_RATE": "1", "OCTANS_OTHER_BURST": "3"}
-    async with another(installation, tmp_path / "log", **few) as octans:
+    async with another_api(installation, tmp_path / "log", **few) as octans:
         headers = {"X-RESOURCE": "one"}
         answers = await asyncio.gather(
             *(octans.post("check", {"id": 1}, headers) for _ in range(10))

@@ -43,18 +43,6 @@ async def test_a_missing_secret_and_image_each_with_its_name(
     assert "somebody-elses" in forbidden
 
 
-async def test_the_reason_reaches_http(
-    octans: Octans, controller: HostProcess, addresses: list[str]
-) -> None:
-    """The installation's own key Secret is missing, as in a fresh installation."""
-    async with programs.restarted(controller, OCTANS_SSH_KEY_SECRET="octans-forgotten"):
-        number = await octans.run(unique("forgotten"), addresses[:1], [{"raw": "true"}])
-        seen = await octans.ended(number, seconds=SECONDS)
-    assert (seen["status"], seen["reason"]) == (FAILED, "SecretMissing")
-    assert "octans-forgotten" in seen["err"]
-    assert json.loads(seen["nodes"]) == addresses[:1]
-
-
 async def test_a_quota_that_is_used_up(
     octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str]
 ) -> None:
@@ -66,8 +54,15 @@ async def test_a_quota_that_is_used_up(
             lambda quota: quota["status"].get("hard"),
             seconds=20,
         )
-        message = await fails(tasks, addresses[0], "QuotaExceeded")
+        number, message = await asyncio.gather(
+            octans.run(unique("no-quota"), addresses[:1], [{"raw": "true"}]),
+            fails(tasks, addresses[0], "QuotaExceeded"),
+        )
         assert "none-left" in message
+        seen = await octans.ended(number, seconds=SECONDS)
+        assert (seen["status"], seen["reason"]) == (FAILED, "QuotaExceeded")
+        assert "none-left" in seen["err"]
+        assert json.loads(seen["nodes"]) == addresses[:1]
     finally:
         await kubectl("delete", "quota", "none-left")
     number = await octans.run(unique("after-quota"), addresses[:1], [{"raw": "true"}])

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
+
+from tests.cluster.platform.calls import Octans
 from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.processes import HostProcess, free_port
 
@@ -63,3 +66,17 @@ async def restarted(process: HostProcess, **environment: str) -> AsyncIterator[N
     finally:
         await process.stop()
         await process.start()
+
+
+@asynccontextmanager
+async def another_api(
+    installation: Installation, log: Path, **environment: str
+) -> AsyncIterator[Octans]:
+    """A further API with other settings; it serves, but is not necessarily ready."""
+    process = await api(installation, log)
+    await process.start(path="/healthz", **environment)
+    async with httpx.AsyncClient(base_url=process.url, trust_env=False, timeout=30) as http:
+        try:
+            yield Octans(http)
+        finally:
+            await process.stop()
