@@ -130,11 +130,10 @@ async def getlog(request: Request) -> Response:
     if not tasks and call.dialect.MISSING_LOG is not None:
         raise NotFound(call.dialect.MISSING_LOG)
     tasks.sort(key=lambda task: (task.metadata.creation_timestamp, lookup.id_of(task)))
-    found = await gather.everything(call.front.tasks, tasks, label) if tasks else []
     lines = [
         line
-        for task, entries in zip(tasks, found, strict=True)
-        for line in loglines.lines(task, entries, ask.host)
+        async for task, found in gather.everything(call.front.tasks, tasks, label)
+        for line in loglines.lines(task, found, ask.host)
     ]
     return answer(call.dialect.log(lines), correlation=call.headers.correlation)
 

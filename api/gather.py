@@ -1,6 +1,7 @@
 """Reading what tasks have left behind: the archive and, while they run, the pods' logs."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from api import results
@@ -11,9 +12,12 @@ from crds.model import AnsibleTask
 from crds.tasks import TaskStore
 
 _POD_LOG_BYTES: Final = 10 * 1024 * 1024
-_POD_LOG_SECONDS: Final = 2.0
-"""A pod's log that takes longer is left to the archive, at most 15 s behind."""
-_LOGS_AT_ONCE: Final = 16
+_LIVE_SECONDS: Final = 2.0
+"""For all pods' logs together; what takes longer is left to the archive, at most 15 s behind."""
+_AT_ONCE: Final = 8
+"""Tasks whose results are in memory at a time, and pods whose logs are read."""
+_LISTED_BYTES: Final = 64 * 1024 * 1024
+"""Of archives, as the runners wrote them, that one list call may bring in."""
 
 
 async def archived(tasks: TaskStore, task: AnsibleTask) -> list[Entry]:
@@ -24,39 +28,65 @@ async def archived(tasks: TaskStore, task: AnsibleTask) -> list[Entry]:
     return results.entries(await archive.walk(task))
 
 
-async def everything(tasks: TaskStore, found: list[AnsibleTask], label: str) -> list[list[Entry]]:
-    """The results of each of some tasks that share a label, also those not archived yet."""
+async def of_one(tasks: TaskStore, task: AnsibleTask) -> list[Entry]:
+    """The results of one task, also those not archived yet."""
+    label = f"{names.LABEL_TASK_UID}={task.metadata.uid}"
+    return [entry async for _, found in everything(tasks, [task], label) for entry in found]
+
+
+async def everything(
+    tasks: TaskStore, found: list[AnsibleTask], label: str
+) -> AsyncIterator[tuple[AnsibleTask, list[Entry]]]:
+    """The results of each of some tasks in turn, also those not archived yet.
+
+    `label` fits the archives of all of them: one list call where they are small, as a rule.
+    """
     archive = ConfigMapArchive(tasks.client, tasks.namespace)
+    size = sum(task.status.log.bytes for task in found if task.status.log)
+    listed = await _listed(archive, found, label) if found and size <= _LISTED_BYTES else None
+    until = asyncio.get_running_loop().time() + _LIVE_SECONDS
+
+    async def one(task: AnsibleTask) -> list[Entry]:
+        live = await _live(tasks, task, until)
+        if listed is not None:
+            return results.entries(listed.pop(task.metadata.uid), live)
+        return results.entries(await archive.walk(task), live)
+
+    for at in range(0, len(found), _AT_ONCE):
+        batch = found[at : at + _AT_ONCE]
+        for task, entries in zip(batch, await asyncio.gather(*map(one, batch)), strict=True):
+            yield task, entries
+
+
+async def _listed(
+    archive: ConfigMapArchive, found: list[AnsibleTask], label: str
+) -> dict[str, list[Chunk]]:
+    """The chunks of some tasks by the task's uid."""
     by_task: dict[str, list[Chunk]] = {task.metadata.uid: [] for task in found}
     for chunk in await archive.find(label):
         if chunk.task_uid in by_task:
             by_task[chunk.task_uid].append(chunk)
-    places = asyncio.Semaphore(_LOGS_AT_ONCE)
-    lives = await asyncio.gather(*(_live(tasks, task, places) for task in found))
-    return [
-        results.entries(by_task[task.metadata.uid], live)
-        for task, live in zip(found, lives, strict=True)
-    ]
+    return by_task
 
 
-async def of_one(tasks: TaskStore, task: AnsibleTask) -> list[Entry]:
-    """The results of one task, also those not archived yet."""
-    return (await everything(tasks, [task], f"{names.LABEL_TASK_UID}={task.metadata.uid}"))[0]
-
-
-async def _live(tasks: TaskStore, task: AnsibleTask, places: asyncio.Semaphore) -> dict[int, bytes]:
+async def _live(tasks: TaskStore, task: AnsibleTask, until: float) -> dict[int, bytes]:
     """The logs of a running task's claimed pods, by slice; none once it has ended."""
     if task.finished:
         return {}
     claimed = {part.index: part.pod for part in task.status.slices if part.pod}
-    logs = await asyncio.gather(*(_pod_log(tasks, pod, places) for pod in claimed.values()))
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(pod: str) -> bytes:
+        async with places:
+            return await _pod_log(tasks, pod, until)
+
+    logs = await asyncio.gather(*map(read, claimed.values()))
     return dict(zip(claimed, logs, strict=True))
 
 
-async def _pod_log(tasks: TaskStore, pod: str, places: asyncio.Semaphore) -> bytes:
-    async with places:
-        try:
-            async with asyncio.timeout(_POD_LOG_SECONDS):
-                return await tasks.client.pod_log(tasks.namespace, pod, limit_bytes=_POD_LOG_BYTES)
-        except (errors.ClusterError, TimeoutError):
-            return b""  # not started, gone, or slow: the archive has what there is
+async def _pod_log(tasks: TaskStore, pod: str, until: float) -> bytes:
+    try:
+        async with asyncio.timeout_at(until):
+            return await tasks.client.pod_log(tasks.namespace, pod, limit_bytes=_POD_LOG_BYTES)
+    except (errors.ClusterError, TimeoutError):
+        return b""  # not started, gone, or slow: the archive has what there is
