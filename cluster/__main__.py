@@ -69,9 +69,9 @@ def logs(options: argparse.Namespace, here: Places) -> None:
 
 
 def give(options: argparse.Namespace, here: Places) -> None:
-    machine.require_root()
     cluster = here.cluster(options.name)
-    node = lifecycle.running(cluster, binaries.Binaries(here.cache / "bin"))
+    machine.prepare(here.cache)
+    node = lifecycle.running(cluster, binaries.build(here.cache))
     for image in options.image:
         load.load(here.cache, node, image)
 

@@ -14,6 +14,9 @@ from cluster.problems import Problem
 from cluster.progress import step
 from cluster.settings import Cluster, Link, Places
 
+PATIENCE = 120.0
+"""Seconds for each wait: ten times what it takes, for machines that are busy with other things."""
+
 
 @contextlib.contextmanager
 def alone(places: Places, cluster: Cluster) -> Iterator[None]:
@@ -36,16 +39,16 @@ def up(places: Places, cluster: Cluster, binaries: Binaries) -> None:
     node = node_in(cluster, found, binaries) if found else _make(places, cluster, binaries)
     with step("starting containerd, etcd and the API server"):
         node.start("etcd", "kube-apiserver", "containerd")
-        node.until("containerd", node.containerd_listens, 30)
+        node.until("containerd", node.containerd_listens, PATIENCE)
         for image in (scratch.pause(binaries), scratch.coredns(binaries)):
             node.take(image.name, image.archive(places.cache))
-        node.until("the API server", node.api.ready, 60)
+        node.until("the API server", node.api.ready, PATIENCE)
     with step("starting kubelet, controller manager, scheduler and kube-proxy: node ready"):
         node.start("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy")
         addons.apply(node.api, scratch.coredns(binaries).name)
-        node.until("the node", node.ready, 60)
+        node.until("the node", node.ready, PATIENCE)
     with step("waiting for CoreDNS"):
-        node.until("CoreDNS", node.resolves, 60)
+        node.until("CoreDNS", node.resolves, PATIENCE)
 
 
 def down(cluster: Cluster, *, keep_state: bool) -> None:
@@ -53,9 +56,9 @@ def down(cluster: Cluster, *, keep_state: bool) -> None:
     with step(f"taking the cluster “{cluster.name}” down"):
         if found := box.find(cluster):
             found.kill()
+            if cluster.index.exists():
+                network.gone(_link(cluster))
         cgroups.remove(cluster)
-        if cluster.index.exists():
-            network.gone(_link(cluster))
         if not cgroups.others(cluster):
             with contextlib.suppress(OSError):
                 box.SCRATCH.rmdir()
@@ -84,8 +87,11 @@ def _make(places: Places, cluster: Cluster, binaries: Binaries) -> Node:
             f"Another cluster named “{cluster.name}” runs here from another state folder;"
             " choose another --name."
         )
-    link = network.choose(places, cluster)
-    with step(f"making the box “{cluster.name}”, its keys and its link {link.node}"):
+    with (
+        locked(network.LOCK, "another cluster that takes its address"),
+        step(f"making the box “{cluster.name}”, its keys and its link"),
+    ):
+        link = network.choose(places, cluster)
         pki.make(cluster, link)
         _new_logs(cluster)
         shutil.copyfile(cluster.pki / "admin.kubeconfig", cluster.kubeconfig)

@@ -2,34 +2,36 @@
 
 import json
 import time
+from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from cluster.box import FURNISHED, Box
-from cluster.locks import locked
 from cluster.problems import Problem
 from cluster.programs import output
 from cluster.settings import Cluster, Link, Places
 
+LOCK = Path("/run/lock/octans-links.lock")
+"""The whole machine's, whatever its state folder: held from the choice to the connection."""
+
 
 def choose(places: Places, cluster: Cluster) -> Link:
-    """The cluster's link: the one it had before, or the first that nothing here uses."""
-    with locked(places.clusters.parent / "links.lock", "another cluster that takes its address"):
-        if cluster.index.exists():
-            return Link(int(cluster.index.read_text()))
-        taken = {int(path.read_text()) for path in places.clusters.glob("[!.]*/index")}
-        addresses = _addresses()
-        for link in map(Link, range(256)):
-            if link.index not in taken and not any(link.network.overlaps(a) for a in addresses):
-                _write(cluster.index, str(link.index))
-                return link
+    """The cluster's link: the one its certificates name, or the first that nothing here uses."""
+    if cluster.pki.exists():
+        return Link(int(cluster.index.read_text()))
+    others = places.clusters.glob("[!.]*/index")
+    taken = {int(path.read_text()) for path in others if path != cluster.index}
+    addresses = _addresses()
+    for link in map(Link, range(256)):
+        if link.index not in taken and not _used(link, addresses):
+            _write(cluster.index, str(link.index))
+            return link
     raise Problem("All 256 addresses for clusters are taken; take some cluster down.")
 
 
 def connect(box: Box, link: Link) -> None:
     """Machine and box reach each other; nothing of the machine's own rules is touched."""
-    gone(link)
-    if any(link.network.overlaps(network) for network in _addresses()):
+    if not gone(link) or _used(link, _addresses()):
         raise Problem(
             f"The address {link.machine} of this cluster has been taken by something else on this"
             " machine; take the cluster down and up again for another."
@@ -49,13 +51,20 @@ def connect(box: Box, link: Link) -> None:
     output(box.enter(["sh", "-c", inside]), what=what)
 
 
-def gone(link: Link, seconds: float = 10) -> None:
+def gone(link: Link, seconds: float = 5) -> bool:
     """Waits for the machine's end to go, which it does by itself a moment after its box."""
     deadline = time.monotonic() + seconds
-    while (Path("/sys/class/net") / link.interface).exists():
-        if time.monotonic() > deadline:
-            raise Problem(f"The interface {link.interface} is in use by another cluster.")
+    while _exists(link) and time.monotonic() < deadline:
         time.sleep(0.01)
+    return not _exists(link)
+
+
+def _used(link: Link, addresses: Sequence[IPv4Network]) -> bool:
+    return _exists(link) or any(link.network.overlaps(address) for address in addresses)
+
+
+def _exists(link: Link) -> bool:
+    return Path("/sys/class/net", link.interface).exists()
 
 
 def _addresses() -> list[IPv4Network]:

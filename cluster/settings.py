@@ -15,6 +15,9 @@ DEFAULT_NAME = "dev"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 """A cluster's name is also a host name, a node name and part of cgroup names."""
 
+LONGEST_STATE = 107 - len("/kubelet/device-plugins/kubelet.sock")
+"""A socket's path has at most 107 bytes (sys/un.h)."""
+
 LINKS = IPv4Network("10.233.0.0/16")
 """Every cluster takes one /30 of this network for its link to the machine: at most 256 clusters."""
 
@@ -75,7 +78,13 @@ class Places:
                 f"“{name}” cannot be a cluster's name: lower-case letters, digits and dashes,"
                 " at most 40."
             )
-        return Cluster(name, self.clusters / name)
+        state = self.clusters / name
+        if len(str(state)) > LONGEST_STATE:
+            raise Problem(
+                f"The path {state} is too long for sockets inside it; set XDG_STATE_HOME to a"
+                " shorter one."
+            )
+        return Cluster(name, state)
 
 
 @dataclass(frozen=True)
