@@ -13,6 +13,8 @@ from crds.client import Client, Object
 
 _PAUSE = 0.1
 """Seconds before the first new attempt; doubled each time."""
+_LOOK = 1.0
+"""Seconds between two looks at whether the API server still answers, for those who wait."""
 
 
 class PatientClient(Client):
@@ -28,6 +30,8 @@ class PatientClient(Client):
         self._retry_seconds = 2.0
         self._call_seconds = 4.0
         self._places = asyncio.Semaphore(64)
+        self._answered = 0.0
+        """When the API server last answered anything, on the loop's clock."""
 
     @classmethod
     async def open(cls, settings: Settings) -> "PatientClient":
@@ -44,12 +48,27 @@ class PatientClient(Client):
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
-        # A burst waits here, where it costs nothing, and not for the API server's answer.
-        await self._places.acquire()
+        if self._places.locked():
+            await self._wait_for_place()
+        else:
+            await self._places.acquire()
         try:
             yield
         finally:
             self._places.release()
+
+    async def _wait_for_place(self) -> None:
+        """A burst waits here, where it costs nothing, as long as the API server answers others."""
+        clock = asyncio.get_running_loop().time
+        turn = asyncio.ensure_future(self._places.acquire())
+        try:
+            while not (await asyncio.wait({turn}, timeout=_LOOK))[0]:
+                if clock() - self._answered > self._call_seconds:
+                    raise errors.Unavailable("no call is answered at the moment")
+        except BaseException:
+            if not turn.cancel():
+                self._places.release()
+            raise
 
     async def _json(
         self,
@@ -66,11 +85,18 @@ class PatientClient(Client):
             while True:
                 try:
                     async with asyncio.timeout_at(begun + self._call_seconds):
-                        return await super()._json(method, path, query, body, content_type, accept)
+                        answer = await super()._json(
+                            method, path, query, body, content_type, accept=accept
+                        )
+                    self._answered = clock()
+                    return answer
                 except TimeoutError as error:
                     raise errors.Unavailable(f"{method} {path}: no answer in time") from error
                 except errors.Unavailable:
                     if clock() + pause > begun + self._retry_seconds:
                         raise
+                except errors.ClusterError:
+                    self._answered = clock()
+                    raise
                 await asyncio.sleep(pause)
                 pause *= 2
