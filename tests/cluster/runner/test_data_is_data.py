@@ -1,6 +1,9 @@
 """What a caller gives as data reaches the machine as it is, and chooses nothing."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 from crds.frames import Result, RunStatus
 from tests.cluster.runner.ground import Ground
@@ -104,3 +107,22 @@ def test_host_keys(ground: Ground) -> None:
     assert (ran.end.counts["unreachable"], ran.rc) == (1, 1)
     assert "Host key verification failed" in ran.end.message
     assert ground.run(host_keys="off").rc == 0
+
+
+def test_vault(ground: Ground) -> None:
+    password = ground.path("/run/octans/vault/password")
+    password.write_text("open sesame\n")
+    sealed = ground.path("/project/vars/sealed.yml")
+    sealed.parent.mkdir(parents=True)
+    sealed.write_text("word: opened\n")
+    vault = Path(sys.executable).parent / "ansible-vault"
+    subprocess.run(
+        [vault, "encrypt", "--vault-password-file", password, sealed],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    play = {
+        "hosts": "all", "gather_facts": False, "vars_files": ["vars/sealed.yml"],
+        "tasks": [{"debug": {"msg": "{{ word }}"}}],
+    }  # fmt: skip
+    ran = ground.run(playbook=[play])
+    assert (ran.rc, ran.results[0].msg) == (0, "opened")
