@@ -174,3 +174,44 @@ async def test_a_name_is_free_again_when_its_task_is_deleted(front: Octans, task
     )
     assert (await front.content("run", asked(name)))["id"] == number
     await front.stop(name)
+
+
+EXTREMES: dict[str, dict[str, Any]] = {
+    "the longest name": {"name": "安" * 200},
+    "a name of controls": {"name": "a\tb\nc\x01"},
+    "the longest user": {"user": "a" + "$" * 63},
+    "10,000 nodes": {"nodes": [f"host-{at}" for at in range(10_000)]},
+    "128 KiB of nodes": {"nodes": [f"{at:04d}.{'x' * 240}" for at in range(534)]},
+    "every form of node": {
+        "nodes": ["10.0.0.7:65535", "[fd00::7]", "[fd00::7]:1", "fd00::8", "a_b.c-d.", "x" * 253]
+    },
+    "10,000 tasks": {"tasks": [{"raw": "true"}] * 10_000},
+    "10,000 plays": {"tasks": [{"hosts": "a"}] * 10_000},
+    "1,000 roles": {"tasktype": "ansible_role", "tasks": ["r"] * 1_000},
+    "the longest role": {"tasktype": "ansible_role", "tasks": "r" * 253},
+    "256 KiB of work": {"tasks": [{"raw": "x" * (256 * 1024 - 12)}]},
+    "work that grows when stored": {"tasks": [{"raw": "<" * 150_000}]},
+    "nulls and floats": {"tasks": [{"a": None, "b": 1.5, "c": [{"d": None}]}]},
+    "deep work": {"tasks": [{"a": json.loads("[" * 60 + "]" * 60)}]},
+    "whole numbers of 64 bits": {"tasks": [{"a": 2**63 - 1, "b": -(2**63)}]},
+    "params of 256 KiB": {"params": {"a": "x" * (256 * 1024 - 10)}},
+    "the most of each number": {"fork_num": 500, "timeout": 86_400, "port": 65_535},
+    "the longest words": {"tags": ["x" * 253] * 100, "skip_tags": "a,b", "limit": "x" * 4096},
+    "words of other letters": {"tags": ["安", "a|b&!c"], "limit": "all:!web[1:3]"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EXTREMES)
+async def test_what_the_api_lets_through_the_resource_takes(
+    front: Octans, tasks: Tasks, what: str
+) -> None:
+    body = asked(unique("extreme"), params=None) | EXTREMES[what]
+    body["name"] += unique("") if what.endswith("name") else ""
+    correlation = "c" * 1024
+    number = (await front.content("run", body, {"X-CORRELATION-ID": correlation}))["id"]
+    stored = (await tasks.by_id(number)).spec
+    assert stored.task_name == body["name"]
+    assert stored.hosts == tuple(body["nodes"])
+    if "tasks" in EXTREMES[what] and stored.tasks:
+        assert stored.tasks == body["tasks"]
+    await front.stop(number)
