@@ -52,25 +52,26 @@ async def test_a_good_run_goes_through_starting_and_running_to_succeeded(
 
 
 ENDS: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
-    "every host fails": (BREAK, FAILED, "Failed", "HostsFailed", "3f"),
+    "every host fails": (BREAK, FAILED, "Failed", "HostsFailed", "2f"),
     "one host fails": (
         {**BREAK, "when": "inventory_hostname == groups['all'][1]"},
-        PARTLY, "PartlySucceeded", "HostsFailed", "1o1f1o",
+        PARTLY, "PartlySucceeded", "HostsFailed", "1o1f",
     ),
     "a failure is ignored": (
-        {**BREAK, "ignore_errors": True}, SUCCESS, "Succeeded", "Completed", "3o",
+        {**BREAK, "ignore_errors": True}, SUCCESS, "Succeeded", "Completed", "2o",
     ),
     "a failure is rescued": (
-        {"block": [BREAK], "rescue": [{"raw": "true"}]}, SUCCESS, "Succeeded", "Completed", "3o",
+        {"block": [BREAK], "rescue": [{"raw": "true"}]}, SUCCESS, "Succeeded", "Completed", "2o",
     ),
     "an unknown module": (
-        {"no_such_module_at_all": {}}, FAILED, "Failed", "PlaybookInvalid", "3n",
+        {"no_such_module_at_all": {}}, FAILED, "Failed", "PlaybookInvalid", "2n",
     ),
 }  # fmt: skip
 
 
 async def test_how_runs_end(octans: Octans, tasks: Tasks, addresses: list[str]) -> None:
-    numbers = [await octans.run(unique(what), addresses, [row[0]]) for what, row in ENDS.items()]
+    hosts = addresses[:2]
+    numbers = [await octans.run(unique(what), hosts, [row[0]]) for what, row in ENDS.items()]
     answers = await asyncio.gather(*map(octans.ended, numbers))
     for (what, row), number, seen in zip(ENDS.items(), numbers, answers, strict=True):
         _, status, phase, reason, outcomes = row

@@ -199,10 +199,10 @@ async def test_parallel_run_answers_what_there_is_when_its_wait_ends(
         "name": name, "nodes": addresses[:1], "gather_facts": False,
         "tasks": [{"name": "first", "raw": "true"}, LONG],
     }  # fmt: skip
-    async with another_api(installation, tmp_path / "log", OCTANS_WAIT_SECONDS="5") as hasty:
+    async with another_api(installation, tmp_path / "log", OCTANS_WAIT_SECONDS="8") as hasty:
         answer = await hasty.post("parallel_run", body)
     assert answer.status_code == 200, answer.text
-    assert 5 <= answer.elapsed.total_seconds() < 10
+    assert 8 <= answer.elapsed.total_seconds() < 13
     assert answer.headers["x-task-status"] == str(RUNNING)
     assert [line(text).result for text in answer.json()] == ["ok"]
     await octans.stop(name)
