@@ -55,13 +55,18 @@ def log_object(result: Result) -> dict[str, Any]:
         "status": result.status,
         "start": _moment(result.start),
         "end": _moment(result.end),
-        "delta": str(timedelta(seconds=max(0.0, round(result.end - result.start, 6)))),
+        "delta": _delta(result.end - result.start),
     }
     for name in ("cmd", "rc", "stdout", "stderr", "msg"):
         value = getattr(result, name)
         if value is not None:
             found[name] = marked(value, name in result.cut) if isinstance(value, str) else value
     return found
+
+
+def _delta(seconds: float) -> str:
+    sound = 0 <= seconds < timedelta.max.total_seconds()
+    return str(timedelta(seconds=round(seconds, 6) if sound else 0))
 
 
 def _moment(seconds: float) -> str:
