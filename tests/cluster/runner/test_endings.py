@@ -59,11 +59,16 @@ def test_stop_names_the_hosts_in_flight(ground: Ground) -> None:
 
 def test_a_play_that_ignores_sigterm_is_killed_in_time(ground: Ground) -> None:
     """Ansible itself can't hear it either: the play has stopped its process."""
-    stubborn = {"name": "long", "delegate_to": "localhost", "connection": "local",
-                "raw": f"trap '' TERM; kill -STOP {ANSIBLE}; setsid sleep 60"}  # fmt: skip
+    stopped = ground.root / "stopped"
+    raw = f"trap '' TERM; kill -STOP {ANSIBLE}; touch {stopped}; setsid sleep 60"
+    stubborn = {"name": "long", "delegate_to": "localhost", "connection": "local", "raw": raw}
     ground.put(tasks=[stubborn], grace=8)
     process = ground.start()
     before = read_until(process, output_with("TASK [long]"))
+    for _ in range(400):
+        if stopped.exists():
+            break
+        time.sleep(0.05)
     at = terminate(process)
     ran = ground.finish(process, before)
     assert 2 <= time.monotonic() - at < 5
