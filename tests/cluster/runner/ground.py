@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from crds import frames, runinput
 from crds.frames import Frame, Kind, Record, Result, Summary
 from crds.runinput import RunInput
 from tests.cluster.platform.processes import free_port
+from tests.cluster.runner import sshd
 
 REPOSITORY = Path(__file__).parents[3]
-SSHD = Path("/usr/sbin/sshd")
 WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 """As in a pod: whoever the user is, no capability that opens other processes."""
 
@@ -45,14 +43,11 @@ class Server:
 
 def serve(folder: Path) -> tuple[Server, "subprocess.Popen[bytes]"]:
     """Start an sshd; the caller ends it."""
-    if not SSHD.exists():
-        pytest.fail("these tests need an SSH server: apt-get install openssh-server", pytrace=False)
     port = free_port()
     for name in ("hostkey", "id"):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True
         )
-    Path("/run/sshd").mkdir(exist_ok=True)
     options = {
         "ListenAddress": "127.0.0.1", "AuthorizedKeysFile": folder / "id.pub", "UsePAM": "no",
         "StrictModes": "no", "PidFile": "none", "PermitRootLogin": "yes", "MaxStartups": "100",
@@ -60,12 +55,9 @@ def serve(folder: Path) -> tuple[Server, "subprocess.Popen[bytes]"]:
         "ForceCommand": 'exec env PATH=/usr/bin:/bin /bin/sh -c "$SSH_ORIGINAL_COMMAND"',
     }  # fmt: skip
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    words = ["-D", "-e", "-f", "/dev/null", "-h", folder / "hostkey", "-p", str(port), *given]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", "/dev/null", "-h", folder / "hostkey", "-p", str(port),
-             *given],
-            stdin=subprocess.DEVNULL, stderr=log,
-        )  # fmt: skip
+        process = subprocess.Popen([*sshd.command(), *words], stdin=subprocess.DEVNULL, stderr=log)
     public = " ".join((folder / "hostkey.pub").read_text().split()[:2])
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
     return Server(port, folder), process
