@@ -55,7 +55,17 @@ def serve(folder: Path) -> tuple[Server, "subprocess.Popen[bytes]"]:
         "ForceCommand": 'exec env PATH=/usr/bin:/bin /bin/sh -c "$SSH_ORIGINAL_COMMAND"',
     }  # fmt: skip
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    words = ["-D", "-e", "-f", "/dev/null", "-h", folder / "hostkey", "-p", str(port), *given]
+    words: list[str | Path] = [
+        "-D",
+        "-e",
+        "-f",
+        "/dev/null",
+        "-h",
+        folder / "hostkey",
+        "-p",
+        str(port),
+        *given,
+    ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*sshd.command(), *words], stdin=subprocess.DEVNULL, stderr=log)
     public = " ".join((folder / "hostkey.pub").read_text().split()[:2])
