@@ -50,7 +50,7 @@ class Carrier:
                 unique = tuple(dict.fromkeys(finalizers))
                 await self._store.write_metadata(task, labels=dict(labels), finalizers=unique)
             case plans.Discard():
-                await self._forget(TASKS, task.metadata.name)
+                await self._discard(task)
             case plans.Start():
                 await self._start(task)
             case plans.Ungate(pod):
@@ -71,6 +71,13 @@ class Carrier:
                 await self._announce(task, reason, message, warning=warning)
             case _:
                 raise TypeError(f"no such step: {step!r}")
+
+    async def _discard(self, task: AnsibleTask) -> None:
+        """As it was seen: its maker may be completing it at this moment."""
+        meta = task.metadata
+        await self._client.delete(
+            TASKS, self._namespace, meta.name, uid=meta.uid, resource_version=meta.resource_version
+        )
 
     async def _start(self, task: AnsibleTask) -> None:
         """The Job's pods wait for the Secret by its name, so the order of the two is free."""
