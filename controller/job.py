@@ -126,6 +126,9 @@ def _pod(task: AnsibleTask, settings: Settings) -> Object:
         "terminationGracePeriodSeconds": settings.stop_grace,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # Not being process 1 the runner can't miss a SIGTERM: to a process 1 that has no handler
+        # yet, because Python is still starting, the kernel does not deliver it at all.
+        "shareProcessNamespace": True,
         "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
         # A kubelet that is away for minutes must not end a healthy run.
         "tolerations": [

@@ -82,6 +82,8 @@ class LogView:
     """How far a slice's log was read."""
 
     book: HostBook
+    run: str | None = None
+    """The run that its frames name."""
     last: int = 0
     """All frames up to this number were seen or declared missing."""
     archived: int = 0

@@ -141,15 +141,22 @@ def _ran(log: LogView) -> str:
 def _by_pod(seen: Observed, pod: PodView, log: LogView) -> End:
     """The pod is over, and its log held no end: the container's state decides."""
     ended = pod.terminated
-    if ended is None:
+    if ended is None and not log.last:
         return _never_started(seen, pod)
+    if ended is None:
+        # It was deleted while it started, and its node gave no account of the container.
+        return _gone(seen, log)
     summary = summary_of(pod)
+    if summary is not None and log.run is not None and summary.run != log.run:
+        summary = None  # not the runner's: a play can write to the pod's termination file, too
     if ended.reason == "OOMKilled":
         return End(Reason.OOM_KILLED, "", ended.exit_code, summary)
     if summary is not None and summary.status is not RunStatus.RUNNING:
         return _by_summary(seen, summary, pod)
     if seen.stop_since is not None:
-        return End(Reason.STOPPED, _ran(log), ended.exit_code, summary)
+        # The runner's first frame comes before Ansible: without it, nothing was begun.
+        text = _ran(log) if log.last or not log.exhausted else "Ansible had not been started."
+        return End(Reason.STOPPED, text, ended.exit_code, summary)
     if pod.reason == "Evicted" or pod.disruption:
         return End(_lost(seen.job, pod), pod.message, ended.exit_code, summary)
     if pod.reason == "DeadlineExceeded":

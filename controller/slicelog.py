@@ -138,6 +138,7 @@ class SliceLog:
         """What a decision needs to know."""
         return LogView(
             book=self.book,
+            run=self.run,
             last=self.last,
             archived=self._pending[0][0] - 1 if self._pending else self.last,
             records=self.records,

@@ -1,12 +1,17 @@
 """`python -m controller.runner`: what a task's pod runs. Frames go to standard output."""
 
-import os
-import sys
-from pathlib import Path
+import signal
 
-from controller.runner import run
-from controller.runner.emit import Out
-from controller.runner.paths import Paths
+# First of all: a SIGTERM that comes while the rest is imported waits until run.main can hear it.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from controller.runner import run  # noqa: E402
+from controller.runner.emit import Out  # noqa: E402
+from controller.runner.paths import Paths  # noqa: E402
 
 
 def main() -> None:

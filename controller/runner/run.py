@@ -232,6 +232,7 @@ def main(paths: Paths, index: int, out: Out) -> int:
         return refuse(out, str(refused))
     run = Run(paths, slice_, out)
     signal.signal(signal.SIGTERM, lambda *_: run.stop())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # see __main__
     threading.excepthook = lambda failed: _tell(failed.exc_value)
     try:
         return run.carry_out()

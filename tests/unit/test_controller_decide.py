@@ -1,5 +1,7 @@
 """Every row of the fault table that a decision answers."""
 
+import json
+
 import pytest
 
 from controller import plan as plans
@@ -214,6 +216,37 @@ def test_a_stop_names_the_hosts_in_flight_of_all_slices() -> None:
     status = decide(stopped, NOW).status
     assert status is not None
     assert status.message == "It was stopped. Hosts in flight: a, b."
+
+
+@pytest.mark.parametrize(("run", "phase"), [("r", Phase.SUCCEEDED), ("forged", Phase.FAILED)])
+def test_a_termination_message_of_another_run_is_not_believed(run: str, phase: Phase) -> None:
+    message = json.dumps(s.summary(run=run).data())
+    log = {0: s.begun_log(run="r", exhausted=True)}
+    status = decide(seen(claimed(), over(0, message=message), logs=log), NOW).status
+    assert status is not None
+    assert status.phase is phase
+
+
+STOPS = {
+    "deleted before it started": (
+        seen(claimed(cancel=True), pod(phase="Failed"), stop_since=NOW), "It never ran."),
+    "deleted while it started, and it had begun": (
+        seen(claimed(cancel=True), pod(phase="Failed"), logs={0: s.begun_log(exhausted=True)},
+             stop_since=NOW), "It had begun; what it did last may be missing from the log."),
+    "SIGTERM before Ansible was there": (
+        seen(claimed(cancel=True), over(143, "Error"), logs=UNREAD, stop_since=NOW),
+        "Ansible had not been started."),
+    "gone before its log was read": (
+        seen(claimed(cancel=True), stop_since=NOW),
+        "Whether it had begun is not known: it may have run."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "message"), STOPS.values(), ids=STOPS)
+def test_a_stop_claims_only_what_is_known(what: Observed, message: str) -> None:
+    status = decide(what, NOW).status
+    assert status is not None
+    assert (status.phase, status.message) == (Phase.STOPPED, message)
 
 
 def test_two_slices_end_each_on_its_own() -> None:
