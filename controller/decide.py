@@ -3,38 +3,17 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller import reasons, status
-from controller.observed import Observed, PodView, SliceView
-from controller.plan import (
-    Adopt,
-    Announce,
-    Archive,
-    DeleteJob,
-    DeletePod,
-    Discard,
-    Follow,
-    Plan,
-    Retire,
-    Start,
-    Step,
-    Terminate,
-    Ungate,
-)
+from controller import course, status
+from controller.observed import Observed
+from controller.plan import Adopt, DeleteJob, Discard, Plan, Retire, Start, Step
 from controller.reasons import End
-from controller.status import Verdict
+from controller.verdict import Verdict
 from crds import names
 from crds.conditions import Phase, Reason
-from crds.model import SliceStatus, Status
+from crds.model import Status
 
-LOOK_AGAIN: Final = 1.0
-"""Seconds after which a pass that waits for the cluster is repeated without an event."""
 PENDING: Final = 600
 """Seconds after which a task whose params Secret was never written is deleted (api/submit.py)."""
-_UNCONFIRMED: Final = 35
-"""Seconds beyond the grace after which a stop counts although the node never confirmed it."""
-_OVERDUE: Final = 60
-
-Ends = dict[int, End]
 
 
 def decide(seen: Observed, now: datetime) -> Plan:
@@ -57,10 +36,10 @@ def decide(seen: Observed, now: datetime) -> Plan:
         reason, _, text = seen.refusal.partition(": ")
         return _refuse(seen, Reason(reason), text, now)
     if seen.stop_since is not None:
-        return _stop(seen, seen.stop_since, now)
+        return course.stop(seen, seen.stop_since, now)
     if seen.job is None and task.status.job_name is None:
         return _queue(seen, now)
-    return _run(seen, now)
+    return course.run(seen, now)
 
 
 def _labels(seen: Observed) -> tuple[tuple[str, str], ...]:
@@ -88,7 +67,7 @@ def _retire(seen: Observed) -> Plan:
     if deleting and held and seen.job is not None and mine:
         # A deleted task's name is free only when nothing of it can run any more.
         steps = () if seen.job.deleting else (DeleteJob(seen.job.uid),)
-        return Plan(before=steps, again=LOOK_AGAIN)
+        return Plan(before=steps, again=course.LOOK_AGAIN)
     steps_after: tuple[Step, ...] = ()
     noted = task.metadata.annotations.get(names.ANNOTATION_GENERATION)
     if held or noted != str(task.metadata.generation):
@@ -109,195 +88,17 @@ def _current(seen: Observed) -> Status | None:
 def _refuse(seen: Observed, reason: Reason, text: str, now: datetime) -> Plan:
     """End a task of which nothing was started."""
     end = End(reason, text, never_ran=True)
-    return _finish(seen, (), {part.index: end for part in seen.slices()}, now)
+    return course.finish(seen, (), {part.index: end for part in seen.slices()}, now)
 
 
 def _queue(seen: Observed, now: datetime) -> Plan:
     if seen.pending_since is not None:
         late = now - seen.pending_since > timedelta(seconds=PENDING)
-        return Plan(before=(Discard(),) if late else (), again=LOOK_AGAIN)
+        return Plan(before=(Discard(),) if late else (), again=course.LOOK_AGAIN)
     if seen.turn.admitted:
-        return Plan(before=(Start(),), again=LOOK_AGAIN)
+        return Plan(before=(Start(),), again=course.LOOK_AGAIN)
     verdict = Verdict(
         Phase.QUEUED, Reason(seen.turn.reason or Reason.QUEUED), seen.turn.message,
         seen.turn.position,
     )  # fmt: skip
     return Plan(status=status.build(seen, verdict, (), {}, now))
-
-
-def _run(seen: Observed, now: datetime) -> Plan:
-    parts = seen.slices()
-    lost = _lost(seen)
-    ends = _ends(seen, parts, lost, now)
-    claims: list[SliceStatus] = []
-    before: list[Step] = []
-    after: list[Step] = []
-    for part in parts:
-        claim = part.claim
-        if claim is None and part.index not in ends and (pod := _candidate(part)) is not None:
-            # Claimed in status first; only then, and only if that was written, its gate is opened.
-            claim = SliceStatus(index=part.index, pod=pod.name, pod_uid=pod.uid)
-            after += [Ungate(pod)] if pod.gated else []
-        if claim is None:
-            continue
-        claims.append(claim)
-        if part.claim is not None:
-            before += _strangers(part)
-        if part.pod is None or part.index in ends:
-            continue
-        if part.pod.gated:
-            after.append(Ungate(part.pod))
-        elif part.pod.started is None and (stuck := reasons.blocked(seen, part.pod, now)):
-            before.append(DeletePod(part.pod))
-            ends[part.index] = End(stuck.reason, stuck.message, never_ran=True)
-        elif _overdue(seen, part.pod, now):
-            before.append(DeletePod(part.pod))
-            ends[part.index] = End(Reason.NODE_LOST, "The pod outlived its deadline.")
-    before += _reading(parts)
-    if len(ends) == len(parts):
-        return _finish(seen, tuple(claims), ends, now).merge(before=tuple(before))
-    return _progress(seen, tuple(claims), ends, now).merge(before=tuple(before), after=tuple(after))
-
-
-def _ends(seen: Observed, parts: list[SliceView], lost: Reason | None, now: datetime) -> Ends:
-    """Every slice that has ended, claimed or not; `lost`: how its Job was taken away."""
-    found: Ends = {}
-    refused = reasons.refused(seen, now) if seen.job and not seen.pods else None
-    for part in parts:
-        end = reasons.end_of(seen, part)
-        if end is not None:
-            found[part.index] = end
-        elif part.claim is not None:
-            continue
-        elif lost is not None:
-            found[part.index] = End(lost, "It never ran.", never_ran=True)
-        elif _candidate(part) is not None:
-            continue
-        elif refused is not None:
-            found[part.index] = End(refused.reason, refused.message, never_ran=True)
-        elif seen.job is not None and seen.job.finished:
-            found[part.index] = End(Reason.POD_DELETED, "It never ran.", never_ran=True)
-    return found
-
-
-def _lost(seen: Observed) -> Reason | None:
-    """Whether, and how, the Job was taken away by hand."""
-    if seen.job is None or seen.job.deleting:
-        return Reason.JOB_DELETED
-    return Reason.JOB_SUSPENDED if seen.job.suspended else None
-
-
-def _candidate(part: SliceView) -> PodView | None:
-    """The pod to claim for a slice: one that is open already, else the oldest gated one."""
-    pods = [pod for pod in part.others if not pod.deleting]
-    pods.sort(key=lambda pod: (pod.gated, str(pod.created or ""), pod.name))
-    return pods[0] if pods else None
-
-
-def _strangers(part: SliceView) -> list[Step]:
-    """An open pod that is not the claimed one must not run: it goes, and that is told."""
-    steps: list[Step] = []
-    for pod in part.others:
-        if _open(pod):
-            text = f"Pod {pod.name} was open without a claim; it may have begun a second run."
-            steps += [DeletePod(pod), Announce("StrangePodDeleted", text, warning=True)]
-    return steps
-
-
-def _open(pod: PodView) -> bool:
-    return not pod.gated and not pod.over and not pod.deleting
-
-
-def _overdue(seen: Observed, pod: PodView, now: datetime) -> bool:
-    """Whether a kubelet should long have ended the pod: its node is gone."""
-    if pod.over or pod.started is None:
-        return False
-    limits = seen.limits
-    most = seen.task.spec.timeout_seconds + limits.start_margin + limits.grace + _OVERDUE
-    return now - pod.started > timedelta(seconds=most)
-
-
-def _reading(parts: list[SliceView]) -> list[Step]:
-    """What the logs ask for."""
-    steps: list[Step] = []
-    for part in parts:
-        log, pod = part.log, part.pod
-        done = log.exhausted or log.following or log.end is not None
-        if pod is not None and pod.started is not None and not done:
-            steps.append(Follow(part.index, pod))
-        if log.archive_due:
-            steps.append(Archive(part.index))
-    return steps
-
-
-def _progress(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: datetime) -> Plan:
-    """Mirror how far it is; what only counts on is written at most every few seconds."""
-    parts = seen.slices()
-    running = any(part.log.last or (part.pod and part.pod.started) for part in parts)
-    phase = Phase.RUNNING if running or seen.task.status.phase is Phase.RUNNING else Phase.STARTING
-    reason = Reason.RUNNING if phase is Phase.RUNNING else Reason.STARTING
-    if seen.stop_since is not None:
-        reason = Reason.STOPPING
-    new = status.build(seen, Verdict(phase, reason), claims, ends, now)
-    waited = (now - seen.last_write).total_seconds() if seen.last_write else None
-    if waited is None or waited >= seen.limits.status_every or _moved(seen.task.status, new):
-        return Plan(status=new, again=LOOK_AGAIN if phase is Phase.STARTING else None)
-    return Plan(again=seen.limits.status_every - waited)
-
-
-def _moved(old: Status, new: Status) -> bool:
-    """Whether something happened that must be written now: a claim, a phase, an end."""
-    if (old.phase, old.reason, old.job_name) != (new.phase, new.reason, new.job_name):
-        return True
-    before = [(part.pod_uid, part.phase) for part in old.slices]
-    return before != [(part.pod_uid, part.phase) for part in new.slices]
-
-
-def _stop(seen: Observed, since: datetime, now: datetime) -> Plan:
-    """End it as fast as its pods allow, keeping pods and logs of what has begun."""
-    parts = seen.slices()
-    claims = tuple(part.claim for part in parts if part.claim is not None)
-    late = now - since > timedelta(seconds=seen.limits.grace + _UNCONFIRMED)
-    ends: Ends = {}
-    before: list[Step] = []
-    for part in parts:
-        pod = part.pod
-        before += _strangers(part)
-        if (end := reasons.end_of(seen, part)) is not None:
-            ends[part.index] = end
-        elif part.claim is None or pod is None or pod.gated:
-            ends[part.index] = End(Reason.STOPPED, "It never ran.", never_ran=True)
-        elif late:
-            ends[part.index] = End(Reason.STOPPED, "Its node did not confirm the stop.")
-        elif pod.started is None and not pod.deleting:
-            before.append(DeletePod(pod))
-        elif pod.started is not None and not pod.deleting and pod.deadline != 1:
-            before.append(Terminate(pod))
-    before += _reading(parts)
-    if len(ends) == len(parts):
-        return _finish(seen, claims, ends, now).merge(before=tuple(before))
-    plan = _progress(seen, claims, ends, now)
-    return plan.merge(before=tuple(before), again=min(plan.again or LOOK_AGAIN, LOOK_AGAIN))
-
-
-def _finish(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: datetime) -> Plan:
-    """All slices have ended: the terminal status, once, then the tidying."""
-    verdict = status.ended(seen.slices(), seen.task, ends)
-    new = status.build(seen, verdict, claims, ends, now)
-    after: list[Step] = []
-    mine = seen.job is not None and seen.job.owner_uid == seen.task.metadata.uid
-    if seen.job is not None and mine and _unfinishable(seen, claims):
-        after.append(DeleteJob(seen.job.uid))
-    good = verdict.phase is Phase.SUCCEEDED
-    after.append(Announce(verdict.reason, verdict.message, warning=not good))
-    if seen.task.metadata.deletion_timestamp is not None and seen.job is not None and mine:
-        # Its name is free only when nothing of it can run any more: see _retire.
-        return Plan(status=new, after=tuple(after), again=0)
-    return Plan(status=new, after=(*after, Retire()))
-
-
-def _unfinishable(seen: Observed, claims: tuple[SliceStatus, ...]) -> bool:
-    """Whether the Job would stay for ever: an index of it will never run, so no TTL begins."""
-    if seen.job is not None and seen.job.suspended:
-        return True
-    return len(claims) < len(seen.slices()) or any(pod.gated for pod in seen.pods)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Final
 
-from controller.observed import PodView, pod_view
+from controller.observed import PodView
 from controller.reasons import summary_of
 from controller.slicelog import SliceLog
+from controller.views import pod_view
 from crds import errors
 from crds.client import PODS, Client
 

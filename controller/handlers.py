@@ -9,7 +9,7 @@ from typing import Any
 
 import kopf
 
-from controller.observed import JOB_NAME_LABEL
+from controller.views import JOB_NAME_LABEL
 from crds import names
 
 Wake = Callable[[str], None]

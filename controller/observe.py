@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.observed import JOB_NAME_LABEL, JobView, PodView, job_view, moment, pod_view
+from controller.observed import JobView, PodView
+from controller.views import JOB_NAME_LABEL, job_view, moment, pod_view
 from crds import errors
 from crds.client import EVENTS, JOBS, PODS, Client
 from crds.model import AnsibleTask

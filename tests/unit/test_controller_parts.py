@@ -8,9 +8,10 @@ import pytest
 
 from controller import job as jobs
 from controller.admission import Card, turns
-from controller.observed import pod_view, slices_of
+from controller.observed import slices_of
 from controller.retention import Ended, ended, surplus
 from controller.settings import Settings
+from controller.views import pod_view
 from controller.workqueue import WorkQueue
 from crds import errors, names
 from crds.runinput import RunInput

@@ -1,0 +1,90 @@
+"""Kubernetes' JSON, read into the values that decisions see; judges nothing."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from controller.observed import JobView, PodView, Terminated
+from crds import names
+
+Object = Mapping[str, Any]
+
+JOB_NAME_LABEL: Final = "batch.kubernetes.io/job-name"
+_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+
+
+def moment(text: str | None) -> datetime | None:
+    """A Kubernetes time; None where there is none."""
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def job_view(job: Object) -> JobView:
+    """A Job's JSON, read."""
+    meta, spec = job["metadata"], job.get("spec", {})
+    ended = {"Complete", "Failed"}
+    return JobView(
+        name=meta["name"],
+        uid=meta["uid"],
+        owner_uid=_controller_uid(meta),
+        created=moment(meta.get("creationTimestamp")),
+        suspended=bool(spec.get("suspend")),
+        deleting="deletionTimestamp" in meta,
+        finished=any(
+            found.get("type") in ended and found.get("status") == "True"
+            for found in job.get("status", {}).get("conditions") or ()
+        ),
+        ttl=spec.get("ttlSecondsAfterFinished"),
+    )
+
+
+def pod_view(pod: Object) -> PodView:
+    """A pod's JSON, read."""
+    meta, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status", {})
+    gates = [gate.get("name") for gate in spec.get("schedulingGates") or ()]
+    conditions = {found.get("type"): found for found in status.get("conditions") or ()}
+    containers = status.get("containerStatuses") or ()
+    state: Object = next((found.get("state", {}) for found in containers), {})
+    waiting, running = state.get("waiting") or {}, state.get("running") or {}
+    terminated = state.get("terminated")
+    scheduled = conditions.get("PodScheduled", {})
+    index = str(meta.get("annotations", {}).get(_INDEX, ""))
+    return PodView(
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta.get("resourceVersion", ""),
+        index=int(index) if index.isdigit() else -1,
+        owner_uid=_controller_uid(meta),
+        created=moment(meta.get("creationTimestamp")),
+        gated=names.GATE in gates,
+        phase=status.get("phase", "Pending"),
+        deleting="deletionTimestamp" in meta,
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        scheduled=moment(scheduled.get("lastTransitionTime"))
+        if scheduled.get("status") == "True"
+        else None,
+        unschedulable=scheduled.get("message") or "no node fits"
+        if scheduled.get("reason") == "Unschedulable"
+        else "",
+        ready_reason=conditions.get("Ready", {}).get("reason", ""),
+        disruption=conditions.get("DisruptionTarget", {}).get("reason", ""),
+        waiting=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        started=moment((terminated or running).get("startedAt")),
+        terminated=_terminated(terminated) if terminated else None,
+        deadline=spec.get("activeDeadlineSeconds"),
+    )
+
+
+def _terminated(state: Object) -> Terminated:
+    return Terminated(
+        exit_code=int(state.get("exitCode", -1)),
+        reason=state.get("reason", ""),
+        message=state.get("message", ""),
+        finished=moment(state.get("finishedAt")),
+    )
+
+
+def _controller_uid(meta: Object) -> str:
+    owners = meta.get("ownerReferences") or ()
+    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
