@@ -133,10 +133,9 @@ async def controller_process(
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> AsyncIterator[HostProcess]:
-    """The controller, working."""
+    """The controller; `controller` starts it."""
     process = await programs.controller(installation, tmp_path_factory.mktemp("controller") / "log")
     pytestconfig.stash[WATCHER].watch(process)
-    await process.start()
     yield process
     await process.stop()
 
@@ -144,11 +143,20 @@ async def controller_process(
 @pytest_asyncio.fixture
 async def controller(controller_process: HostProcess, tasks: Tasks) -> AsyncIterator[HostProcess]:
     """The controller, started again where a test ended it; no task outlives its test running."""
+    # Tests of the API alone make tasks that nobody carries out: they would all start now.
+    await tasks.cancel_all()
     if not controller_process.running:
         await controller_process.start()
+    await _none_left(tasks)
     yield controller_process
-    if await tasks.cancel_all() and controller_process.running:
-        await wait_for("no task is left running", tasks.cancel_all, lambda n: n == 0, seconds=45)
+    if controller_process.running:
+        await _none_left(tasks)
+    else:
+        await tasks.cancel_all()
+
+
+async def _none_left(tasks: Tasks) -> None:
+    await wait_for("no task is left running", tasks.cancel_all, lambda n: n == 0, seconds=45)
 
 
 @pytest_asyncio.fixture(scope="session")
