@@ -11,7 +11,7 @@ from controller.runner import inputs
 from controller.runner.inputs import Slice
 from controller.runner.paths import Paths
 
-CONNECT_TIMEOUT: Final = 10
+CONNECT_TIMEOUT: Final = 30
 """Seconds for a host to accept a connection and greet."""
 _ROLES: Final = "/usr/share/ansible/roles"
 _HERE: Final = Path(__file__).resolve().parent
