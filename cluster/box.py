@@ -66,10 +66,11 @@ SCRATCH = Path("/var/lib/cni")
 class Process:
     pid: int
     argv: tuple[str, ...]
+    """Empty while the kernel replaces one program by another, milliseconds for a large one."""
 
     @property
     def name(self) -> str:
-        return Path(self.argv[0]).name
+        return Path(self.argv[0]).name if self.argv else ""
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,7 @@ class Box:
     def processes(self) -> list[Process]:
         """The init's own children: components and containers' shims."""
         return [
-            Process(pid, argv)
-            for pid in _pids()
-            if _parent(pid) == self.init and (argv := _argv(pid))
+            Process(pid, _argv(pid)) for pid in _pids() if _parent(pid) == self.init and _alive(pid)
         ]
 
     def kill(self, seconds: float = 20) -> None:

@@ -21,13 +21,14 @@ from cluster.settings import Cluster
 PINNED = "io.cri-containerd.pinned=pinned"
 """An image with this label is never collected."""
 
-STARTING = "setsid"
-"""What a program is called for the moment between its fork and its start."""
+STARTING = frozenset({"setsid", ""})
+"""What a component is called from its fork until its program runs."""
 
 LOG_LINES = 3
 """How much of the log of a component that died is said at once."""
 
 POLL_SECONDS = 0.05
+SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Node:
     def start(self, *names: str) -> None:
         """Starts those of the components that do not run."""
         for name in names:
-            if name not in self.running():
+            # An earlier `up` may have been cut off at the very moment it started this one.
+            if name not in self._settled():
                 component = self.components[name]
                 self.box.start(component.argv, component.log(self.cluster))
             self.started.add(name)
@@ -50,6 +52,13 @@ class Node:
     def running(self) -> dict[str, int]:
         """Names and process ids of what the box's init has started."""
         return {process.name: process.pid for process in self.box.processes()}
+
+    def _settled(self) -> dict[str, int]:
+        """What runs, once nothing is between its fork and its start."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while STARTING & (running := self.running()).keys() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return running
 
     def until(self, what: str, done: Callable[[], bool], seconds: float) -> None:
         """Waits for a condition, but not for a component that has died."""
@@ -68,7 +77,7 @@ class Node:
 
     def _check_components(self) -> None:
         running = self.running()
-        if STARTING in running:
+        if STARTING & running.keys():
             return
         if not self.box.alive:
             raise Problem("The box was ended by something else.")

@@ -67,10 +67,14 @@ class Own:
     def down(self) -> None:
         succeed("down", "--name", self.name)
 
+    @staticmethod
+    def program(name: str) -> Path:
+        """One of the programs that Kubernetes is made of."""
+        return binaries.Binaries(settings.places(os.environ).cache / "bin").kubernetes(name)
+
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        built = binaries.Binaries(settings.places(os.environ).cache / "bin")
         done = subprocess.run(
-            [built.kubernetes("kubectl"), "--kubeconfig", self.places.kubeconfig, *arguments],
+            [self.program("kubectl"), "--kubeconfig", self.places.kubeconfig, *arguments],
             input=stdin,
             capture_output=True,
             text=True,

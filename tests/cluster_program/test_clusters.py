@@ -55,6 +55,25 @@ def test_status_tells_of_every_component(pair: tuple[Own, Own]) -> None:
     assert "https://10.233." in status
 
 
+def test_a_program_is_seen_from_the_moment_it_is_started(
+    pair: tuple[Own, Own], tmp_path: Path
+) -> None:
+    """While the kernel replaces `setsid` by it, a living process has no command line at all."""
+    found = pair[0].box
+    assert found is not None
+    kubectl = pair[0].program("kubectl")
+    for _ in range(25):
+        before = {process.pid for process in found.processes()}
+        found.start([kubectl, "proxy", "--port=0", "--server=http://127.0.0.1:1"], tmp_path / "log")
+        name = ""
+        while name != "kubectl":
+            new = [process for process in found.processes() if process.pid not in before]
+            assert len(new) == 1, (tmp_path / "log").read_text()
+            name = new[0].name
+        os.kill(new[0].pid, signal.SIGKILL)
+        wait_until("its end", lambda: not Path(f"/proc/{new[0].pid}").exists())  # noqa: B023
+
+
 def test_a_component_that_died_is_started_again(pair: tuple[Own, Own]) -> None:
     found = pair[0].box
     assert found is not None
