@@ -17,7 +17,7 @@ SYNCED := .venv/.synced
 ##@ Using it
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: up
 up: ## Make a cluster, install Octans with three machines, and show what it does
@@ -69,6 +69,11 @@ images: ## Build the images; their names are printed
 bench: $(SYNCED) ## Measure what this installation adds to a bare Job (takes the demo's cluster)
 	@eval "$$(demo/env)"
 	$(BIN)/python -m bench
+
+.PHONY: bench-front
+bench-front: $(SYNCED) ## Measure the HTTP front alone: rates, latencies, many stored tasks
+	@eval "$$(demo/env)"
+	$(BIN)/python -m bench.front
 
 .PHONY: lock
 lock: $(UV) ## Make requirements/*.txt, the lock files with hashes, from pyproject.toml

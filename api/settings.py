@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     )
 
     auth: Literal["none", "token", "kubernetes"] = Field(
-        "none",
+        "kubernetes",
         description=(
             "Who may call: `kubernetes` (a bearer token that the cluster knows, with the right to"
             " the tasks), `token` (one shared bearer token), `none` (anybody)."

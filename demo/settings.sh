@@ -10,6 +10,8 @@ tasks_namespace=octans-tasks
 machines_namespace=machines
 machines=(machine-1 machine-2 machine-3)
 node_port=30080
+# The service account in whose name the demo calls the API.
+caller=caller
 python=${PYTHON:-python3}
 
 # A cluster of our own, or the one that KUBECONFIG names: what `make up` was told holds until `make down`.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -42,13 +43,27 @@ async def second(
     await here.remove()
 
 
-async def play(installation: Installation, machine: Machine, name: str) -> None:
-    """Run one play through a release's own API, which must succeed."""
+@pytest_asyncio.fixture(scope="module")
+async def caller(second: Installation) -> dict[str, str]:
+    """Headers of somebody who may call the second release."""
+    return await second.caller()
+
+
+@asynccontextmanager
+async def reached(installation: Installation, headers: dict[str, str]) -> AsyncIterator[Octans]:
+    """A release's own API."""
     async with (
         tunnel(installation, "service/second-octans-api", 8080) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
+        httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as http,
     ):
-        octans = Octans(http)
+        yield Octans(http)
+
+
+async def play(
+    installation: Installation, headers: dict[str, str], machine: Machine, name: str
+) -> None:
+    """Run one play through a release's own API, which must succeed."""
+    async with reached(installation, headers) as octans:
         number = await octans.run(name, [machine.address], [{"name": "say", "shell": "echo hi"}])
         seen = await octans.ended(number)
         assert seen["status"] == SUCCESS, seen
@@ -56,10 +71,12 @@ async def play(installation: Installation, machine: Machine, name: str) -> None:
 
 
 async def test_install_upgrade_uninstall(
-    second: Installation, admin: Client, machines: list[Machine]
+    second: Installation, caller: dict[str, str], admin: Client, machines: list[Machine]
 ) -> None:
     first, after = unique("installed"), unique("upgraded")
-    await play(second, machines[0], first)
+    async with reached(second, {}) as stranger:
+        assert (await stranger.post("check", {"id": 1})).status_code == 401
+    await play(second, caller, machines[0], first)
 
     values = second.values(replicas=1, crds=False)
     values["api"]["replicas"] = 2
@@ -74,7 +91,7 @@ async def test_install_upgrade_uninstall(
     }
     history = json.loads(await second.helm("history", second.release, "-o", "json"))
     assert [(entry["revision"], entry["status"]) for entry in history][-1] == (2, "deployed")
-    await play(second, machines[0], after)
+    await play(second, caller, machines[0], after)
 
     await second.helm("uninstall", second.release, "--wait")
     await wait_for(
@@ -92,11 +109,8 @@ async def test_install_upgrade_uninstall(
     assert await second.kubectl("get", "configmaps", f"--selector={names.LABEL_TASK_UID}") != ""
 
     await second.install(second.values(replicas=1, crds=False))
-    async with (
-        tunnel(second, "service/second-octans-api", 8080) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
-    ):
-        assert (await Octans(http).check(first))["status"] == SUCCESS, "found again"
+    async with reached(second, caller) as octans:
+        assert (await octans.check(first))["status"] == SUCCESS, "found again"
 
 
 async def test_pods_are_not_root_and_have_no_way_to_more(second: Installation) -> None:

@@ -6,68 +6,22 @@ The tasks were never run: they are stored as the controller stores ended ones.
 import asyncio
 import json
 import time
-from datetime import UTC, datetime
 
-from crds import archive, names
-from crds.archive import ConfigMapArchive
-from crds.conditions import Outcome, Phase
-from crds.frames import Kind, Result, encode
-from crds.model import AnsibleTask, LogStatus, SliceStatus, Spec, Status, pack_outcomes
+from bench import stored
 from crds.tasks import TaskStore
 from tests.cluster.platform.calls import SUCCESS, Octans, unique
 from tests.cluster.platform.tasks import Tasks
 
-NOW = datetime(2026, 8, 17, 18, 38, 17, tzinfo=UTC)
-
-
-async def stored(
-    tasks: Tasks, name: str, hosts: tuple[str, ...], correlation: str, results: int
-) -> AnsibleTask:
-    """An ended task with some results a host in its archive."""
-    store = TaskStore(tasks.client, tasks.namespace)
-    number = names.task_id(tasks.namespace, name)
-    made = await store.create(
-        names.object_name(number),
-        Spec(task_name=name, hosts=hosts, tasks=[{"raw": "true"}], correlation_id=correlation),
-        labels={
-            names.LABEL_TASK_ID: str(number),
-            names.LABEL_CORRELATION: names.label_value(correlation),
-            names.LABEL_FINISHED: "true",
-        },
-        # A controller at work leaves it alone until its end is written.
-        annotations={names.ANNOTATION_PARAMS: "pending"},
-    )
-    lines: list[bytes] = []
-    for host in hosts:
-        for at in range(results):
-            moment = NOW.timestamp() + at
-            result = Result(host, f"step {at}", "ok", moment, moment + 1, stdout="x" * 400)
-            lines += encode("r", len(lines) + 1, moment, Kind.TASK, result.data())
-    chunk = archive.pack(made.metadata.uid, 0, 1, lines)
-    await ConfigMapArchive(tasks.client, tasks.namespace).append(made, chunk)
-    status = Status(
-        phase=Phase.SUCCEEDED,
-        id=number,
-        host_outcomes=pack_outcomes([Outcome.OK] * len(hosts)),
-        slices=(SliceStatus(index=0, last_sequence=len(lines), log_complete=True),),
-        log=LogStatus(records=len(lines), complete=True, archive=archive.NAME),
-    )
-    return await store.write_status(await _again(store, made), status)
-
-
-async def _again(store: TaskStore, task: AnsibleTask) -> AnsibleTask:
-    found = await store.get(task.metadata.name)
-    assert found is not None
-    return found
-
 
 async def test_getlog_of_200_tasks_takes_less_than_2_s(front: Octans, tasks: Tasks) -> None:
     correlation = unique("many")
+    store = TaskStore(tasks.client, tasks.namespace)
     places = asyncio.Semaphore(16)
 
     async def one(at: int) -> None:
         async with places:
-            await stored(tasks, f"{correlation}-{at}", ("192.0.2.1", "192.0.2.2"), correlation, 5)
+            hosts = ("192.0.2.1", "192.0.2.2")
+            await stored.store(store, f"{correlation}-{at}", hosts, correlation, 5)
 
     await asyncio.gather(*(one(at) for at in range(200)))
     await front.getlog(correlation)
@@ -84,7 +38,7 @@ async def test_getlog_of_200_tasks_takes_less_than_2_s(front: Octans, tasks: Tas
 async def test_check_of_2000_nodes_is_cut_at_the_oldest(front: Octans, tasks: Tasks) -> None:
     name = unique("wide")
     hosts = tuple(f"10.1.{at // 250}.{at % 250 + 1}" for at in range(2000))
-    await stored(tasks, name, hosts, unique("c"), 2)
+    await stored.store(TaskStore(tasks.client, tasks.namespace), name, hosts, unique("c"), 2)
     began = time.monotonic()
     seen = await front.check(name)
     spent = time.monotonic() - began

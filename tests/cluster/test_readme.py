@@ -44,6 +44,7 @@ async def test_the_readmes_commands_work_as_they_stand(
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "KUBECONFIG": str(given.kubeconfig),
             "OCTANS_URL": api.url,
+            "OCTANS_TOKEN": "none is asked for",
             "OCTANS_HOSTS": " ".join(addresses),
             "OCTANS_TASKS_NAMESPACE": installation.tasks_namespace,
             "no_proxy": "*",

@@ -64,6 +64,16 @@ class Installation:
         path.write_text(json.dumps(value))
         return path
 
+    async def caller(self) -> dict[str, str]:
+        """The header of somebody who may call the API, as docs/security.md makes one."""
+        home = self.kubectl.within(self.namespace)
+        await home("create", "serviceaccount", "deployer")
+        role = f"--role={self.release}{'' if self.release == 'octans' else '-octans'}-caller"
+        account = f"--serviceaccount={self.namespace}:deployer"
+        await self.kubectl("create", "rolebinding", "deployer", role, account)
+        token = await home("create", "token", "deployer", "--audience=octans")
+        return {"Authorization": f"Bearer {token.strip()}"}
+
     def values(self, *, replicas: int, crds: bool = True) -> dict[str, Any]:
         """The chart's values for this cluster and its images."""
         return {

@@ -28,6 +28,7 @@ async def api(installation: Installation, log: Path) -> HostProcess:
             "OCTANS_HOST": "127.0.0.1",
             "OCTANS_PORT": str(port),
             "OCTANS_WAIT_SECONDS": "20",
+            "OCTANS_AUTH": "none",
         },
         log=log,
         url=f"http://127.0.0.1:{port}",

@@ -1,0 +1,55 @@
+"""An ended task with its log, stored as the controller stores one, without a run."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from crds import archive, names
+from crds.archive import ConfigMapArchive
+from crds.conditions import Outcome, Phase
+from crds.frames import Kind, Result, encode
+from crds.model import AnsibleTask, LogStatus, SliceStatus, Spec, Status, pack_outcomes
+from crds.tasks import TaskStore
+
+NOW = datetime(2026, 8, 17, 18, 38, 17, tzinfo=UTC)
+
+
+async def store(
+    tasks: TaskStore, name: str, hosts: Sequence[str], correlation: str, results: int
+) -> AnsibleTask:
+    """A task that went well, with some results a host in its archive."""
+    number = names.task_id(tasks.namespace, name)
+    made = await tasks.create(
+        names.object_name(number),
+        Spec(task_name=name, hosts=tuple(hosts), tasks=[{"raw": "true"}],
+             correlation_id=correlation),
+        labels={
+            names.LABEL_TASK_ID: str(number),
+            names.LABEL_TASK_NAME: names.label_value(name),
+            names.LABEL_CORRELATION: names.label_value(correlation),
+            names.LABEL_FINISHED: "true",
+        },
+        # A controller at work leaves it alone until its end is written.
+        annotations={names.ANNOTATION_PARAMS: "pending"},
+    )  # fmt: skip
+    lines = _log(hosts, results)
+    chunk = archive.pack(made.metadata.uid, 0, 1, lines)
+    await ConfigMapArchive(tasks.client, tasks.namespace).append(made, chunk)
+    status = Status(
+        phase=Phase.SUCCEEDED,
+        id=number,
+        host_outcomes=pack_outcomes([Outcome.OK] * len(hosts)),
+        slices=(SliceStatus(index=0, last_sequence=len(lines), log_complete=True),),
+        log=LogStatus(records=len(lines), complete=True, archive=archive.NAME),
+    )
+    now = await tasks.get(made.metadata.name)
+    return await tasks.write_status(now or made, status)
+
+
+def _log(hosts: Sequence[str], results: int) -> list[bytes]:
+    lines: list[bytes] = []
+    for host in hosts:
+        for at in range(results):
+            moment = NOW.timestamp() + at
+            result = Result(host, f"step {at}", "ok", moment, moment + 1, stdout="x" * 400)
+            lines += encode("r", len(lines) + 1, moment, Kind.TASK, result.data())
+    return lines
