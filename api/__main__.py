@@ -1,5 +1,6 @@
 """`python -m api`: serve until SIGTERM, then finish what is under way."""
 
+import gc
 from types import FrameType
 
 import uvicorn
@@ -31,7 +32,18 @@ def main() -> None:
         lifespan="on", backlog=2048, timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )  # fmt: skip
+    _spare_the_collector()
     _Server(config).run()
+
+
+def _spare_the_collector() -> None:
+    """Search for garbage seldom, and never among what was imported: a tenth of a request's time.
+
+    What a request makes goes with its last reference; few things of it refer to one another.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 if __name__ == "__main__":
