@@ -81,7 +81,7 @@ lock: $(UV) ## Make requirements/*.txt, the lock files with hashes, from pyproje
 
 .PHONY: clean
 clean: ## Remove what was built in this folder; clusters and their cache stay
-	@rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	@rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis .coverage .coverage.*
 
 # The tool that makes the environment has one of its own, so that .venv holds what the lock file says.
 $(UV): requirements/uv.txt

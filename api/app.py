@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import VERSION, auth, calls, health, problems
+from api import VERSION, auth, calls, health, openapi, problems
 from api.answers import refusal
 from api.edge import Edge
 from api.front import Front
@@ -59,6 +59,8 @@ def create(settings: Settings) -> FastAPI:
     app.state.memory = memory
     # Not include_router: its routers are matched anew for every request.
     app.router.routes += [*calls.router.routes, *health.router.routes]
+    if settings.auth != "none":
+        openapi.ask_for_token(app.openapi(), trusted=bool(settings.trusted_networks))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(errors.ClusterError, _on_cluster_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

@@ -28,8 +28,10 @@ _ERRORS: Final = {
 _TEXT: Final = {"type": "string"}
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    schema = {"type": "string", "maxLength": 1024}
+_KEPT: Final = {"type": "string", "maxLength": 1024}
+
+
+def _header(name: str, description: str, schema: dict[str, Any] = _KEPT) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
@@ -45,7 +47,7 @@ _ONCE: Final = _header(
     "The same name, key and request are answered with the same id; without a key a name that is in"
     " use is an error.",
 )
-_PREFER: Final = _header("Prefer", "`respond-async`: answer the id at once.")
+_PREFER: Final = _header("Prefer", "`respond-async`: answer the id at once.", _TEXT)
 _TASK_HEADERS: Final = {
     "X-TASK-ID": {"description": "The task's id.", "schema": _TEXT},
     "X-TASK-STATUS": {"description": "Its status, 0 to 5.", "schema": _TEXT},
@@ -126,6 +128,17 @@ _LINKS: Final = {
     }
     for call in ("check", "stop")
 }
+
+
+def ask_for_token(document: dict[str, Any], *, trusted: bool) -> None:
+    """Say in the whole document that the calls want a bearer token; where some callers are
+    `trusted` for where they call from, that it may be left out."""
+    bearer = {"type": "http", "scheme": "bearer"}
+    document.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
+    for call in _EXAMPLES:
+        asked: list[dict[str, list[str]]] = [{"bearer": []}, *([{}] if trusted else [])]
+        document["paths"][f"/api/{call}"]["post"]["security"] = asked
+
 
 RUN: Final = _call("run", RUN_REQUEST, _responses(CREATED, "The task's id.", (404,), _LINKS), _ONCE)
 PARALLEL_RUN: Final = _call(

@@ -29,6 +29,11 @@ def _given(name: str) -> Schema:
     return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
+def _instead(name: str, other: str, schema: Schema) -> Schema:
+    """A field that is only looked at where another one, which goes before it, is not given."""
+    return {"required": [name], "properties": {other: {"type": "null"}, name: schema}}
+
+
 def _whole(most: int, description: str) -> Schema:
     return {
         "anyOf": [
@@ -106,7 +111,7 @@ RUN_REQUEST: Final[Schema] = {
                 " a port ([::1]:2222). Together at most 128 KiB. None may be this machine itself.",
             },
             "tasks": _WORK,
-            "content": {**_WORK, "description": "As `tasks`, which wins; documented dialect only."},
+            "content": {"description": "As `tasks`, which wins; documented dialect only."},
             "tasktype": _maybe(
                 {"type": "string", "enum": ["ansible_task", "ansible_role"]},
                 "What tasks holds; default ansible_task.",
@@ -139,17 +144,17 @@ RUN_REQUEST: Final[Schema] = {
         },
         required=("name", "nodes"),
     ),
-    "anyOf": [_given("tasks"), _given("content")],
+    "anyOf": [_given("tasks"), _instead("content", "tasks", {"anyOf": _WORK["anyOf"][:-1]})],
 }  # fmt: skip
 
 TARGET_REQUEST: Final[Schema] = {
     **_object(
         {
             "id": _whole(names.MAX_ID, "The task's id; decides alone where it is there."),
-            "name": _maybe(_text(253), "The task's name."),
+            "name": {"description": "The task's name, 1 to 253 characters; unused beside an id."},
         }
     ),
-    "anyOf": [_given("id"), _given("name")],
+    "anyOf": [_given("id"), _instead("name", "id", _text(253))],
 }
 
 LOG_REQUEST: Final = _object(

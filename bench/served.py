@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
 import aiohttp
@@ -56,19 +57,21 @@ async def _process(namespace: str) -> AsyncIterator[str]:
            "OCTANS_AUTH": "none"}  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api",
+        cwd=Path(__file__).parents[1],
         env={**os.environ, **own, **_UNLIMITED},
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        await _ready(url)
+        await _ready(url, process)
         yield url
     finally:
-        process.terminate()
-        await process.wait()
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
 
 
-async def _ready(url: str) -> None:
+async def _ready(url: str, process: asyncio.subprocess.Process) -> None:
     until = monotonic() + _READY_SECONDS
     async with aiohttp.ClientSession() as http:
         while True:
@@ -78,8 +81,8 @@ async def _ready(url: str) -> None:
                         return
             except aiohttp.ClientError:
                 pass  # it does not listen yet
-            if monotonic() > until:
-                raise FailedError("the API was not ready in time")
+            if process.returncode is not None or monotonic() > until:
+                raise FailedError("the API did not start, or was not ready in time")
             await asyncio.sleep(0.1)
 
 

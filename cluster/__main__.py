@@ -6,7 +6,7 @@ import resource
 import sys
 from collections.abc import Sequence
 
-from cluster import binaries, images, lifecycle, load, machine, status
+from cluster import base, binaries, images, lifecycle, load, machine, status
 from cluster.problems import Problem
 from cluster.programs import TOOLS_PATH
 from cluster.progress import say
@@ -76,9 +76,9 @@ def give(options: argparse.Namespace, here: Places) -> None:
         load.load(here.cache, node, image)
 
 
-def base(_: argparse.Namespace, here: Places) -> None:
+def make_base(options: argparse.Namespace, here: Places) -> None:
     machine.prepare(here.cache)
-    print(images.ensure_base(here.cache))
+    print(images.ensure_base(here.cache, options.suite))
 
 
 def build(options: argparse.Namespace, here: Places) -> None:
@@ -113,7 +113,9 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
     part = add("load", give, "give the node images that were built here")
     part.add_argument("image", nargs="+", metavar="IMAGE")
-    add("base", base, "make the base image, once, and print its name", named=False)
+    part = add("base", make_base, "make a base image, once, and print its name", named=False)
+    part.add_argument("--suite", choices=base.SUITES, default=base.DEFAULT_SUITE,
+                      help="which Debian (default: %(default)s)")  # fmt: skip
     part = add("build", build, "build an image with buildah", named=False)
     part.add_argument("-t", "--tag", required=True, help="the image's name")
     part.add_argument("-f", "--file", help="the Dockerfile (default: the context's)")

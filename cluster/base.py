@@ -1,4 +1,4 @@
-"""The base image: a small Debian with Python, made by debootstrap once into the cache."""
+"""Base images: small Debians, each made by debootstrap once into the cache."""
 
 import hashlib
 import shutil
@@ -10,10 +10,19 @@ from cluster.programs import run
 from cluster.progress import step
 from cluster.settings import SOURCES
 
-SUITE = "trixie"
-"""Debian 13: Python 3.13, for which the newest ansible-core exists."""
+WITH_PYTHON = ("ca-certificates", "openssh-client", "python3", "python3-venv")
 
-PACKAGES = ("ca-certificates", "openssh-client", "python3", "python3-venv")
+SUITES = {
+    # Debian 13: Python 3.13, for which the newest ansible-core exists.
+    "trixie": WITH_PYTHON,
+    # Debian 12: Python 3.11, of those that ansible-core 2.16 runs on (3.10 to 3.12).
+    "bookworm": WITH_PYTHON,
+    # Debian 11, the last one with Python 2.7: for machines to manage, without another Python.
+    "bullseye": ("ca-certificates",),
+}
+"""The Debian releases that a base is made of, and the packages in it."""
+
+DEFAULT_SUITE = "trixie"
 
 LEAN = """# Packages installed later leave out the same files.
 path-exclude=/usr/share/doc/*
@@ -31,40 +40,42 @@ DROPPED = (
 """Folders that are emptied: most of a fresh system's size, and none of its use."""
 
 
-def recipe() -> str:
+def recipe(suite: str) -> str:
     """Names the content: it changes when anything of the recipe does."""
-    parts = (SUITE, *PACKAGES, LEAN, *DROPPED, (SOURCES / "images/base/Dockerfile").read_text())
+    dockerfile = (SOURCES / "images/base/Dockerfile").read_text()
+    parts = (suite, *SUITES[suite], LEAN, *DROPPED, dockerfile)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
-def tag() -> str:
-    return f"localhost/octans-base:{SUITE}-{recipe()}"
+def tag(suite: str) -> str:
+    return f"localhost/octans-base:{suite}-{recipe(suite)}"
 
 
-def context(cache: Path) -> Path:
+def context(cache: Path, suite: str) -> Path:
     """A folder with the base's Dockerfile and its `rootfs.tar`, complete or made now."""
-    folder = cache / "base" / f"{SUITE}-{recipe()}"
+    folder = cache / "base" / f"{suite}-{recipe(suite)}"
     if folder.is_dir():
         return folder
     with locked(cache / "base.lock", "another program that makes the base image"):
         if not folder.is_dir():
-            _make(folder, cache / "logs" / "debootstrap.log")
+            _make(folder, suite, cache / "logs" / "debootstrap.log")
     return folder
 
 
-def _make(folder: Path, log: Path) -> None:
+def _make(folder: Path, suite: str, log: Path) -> None:
     rootfs = folder.parent / "unfinished-rootfs"
     unfinished = folder.parent / "unfinished-context"
     for left in (rootfs, unfinished):
         shutil.rmtree(left, ignore_errors=True)
         left.mkdir(parents=True)
-    with step(f"making Debian {SUITE} for the base image (1 to 2 minutes the first time)"):
+    with step(f"making Debian {suite} for the base image (1 to 2 minutes the first time)"):
         log.unlink(missing_ok=True)
         run(
             # Own namespaces: what it mounts and starts goes with it, however it ends.
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, rootfs],
-            what=f"debootstrap of {SUITE}", log=log,
+             "debootstrap", "--variant=minbase", f"--include={','.join(SUITES[suite])}", suite,
+             rootfs],
+            what=f"debootstrap of {suite}", log=log,
         )  # fmt: skip
         _make_lean(rootfs)
         with tarfile.open(unfinished / "rootfs.tar", "w") as archive:

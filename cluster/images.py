@@ -50,13 +50,14 @@ def _list(*name: str) -> list[dict[str, Any]]:
     return json.loads(done.stdout) if done.returncode == 0 else []
 
 
-def ensure_base(cache: Path) -> str:
+def ensure_base(cache: Path, suite: str) -> str:
     """The base image's tag; made when this machine has it not."""
-    if not _list(base.tag()):
-        context = base.context(cache)
-        with step(f"making the image {base.tag()}"):
-            _buildah(["--tag", base.tag(), context], cache / "logs" / "base.log")
-    return base.tag()
+    tag = base.tag(suite)
+    if not _list(tag):
+        context = base.context(cache, suite)
+        with step(f"making the image {tag}"):
+            _buildah(["--tag", tag, context], cache / "logs" / "base.log")
+    return tag
 
 
 def build(cache: Path, tag: str, arguments: Sequence[str | Path]) -> None:

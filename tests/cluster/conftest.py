@@ -14,6 +14,7 @@ import pytest_asyncio
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from crds import names
 from crds.client import Client
 from tests.cluster.platform import given as given_module
 from tests.cluster.platform import machines as machines_module
@@ -75,6 +76,12 @@ async def installation(
     await here.remove()
     own_crd = await here.owns_crd()
     await here.install(here.values(replicas=0, crds=own_crd))
+    await wait_for(
+        "the resource is served",
+        lambda: here.kubectl.ask("get", names.PLURAL),
+        lambda answer: answer.code == 0,
+        seconds=30,
+    )
     pytestconfig.stash[WATCHER] = Watcher(here.kubectl)
     yield here
     await here.remove()

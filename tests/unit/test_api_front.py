@@ -62,7 +62,9 @@ def http(settings: Settings) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def front() -> AsyncIterator[httpx.AsyncClient]:
-    async with http(Settings(max_body_bytes=4096, max_held_bytes=1024 * 1024)) as client:
+    async with http(
+        Settings(auth="none", max_body_bytes=4096, max_held_bytes=1024 * 1024)
+    ) as client:
         yield client
 
 
@@ -156,7 +158,7 @@ async def test_field_clients_need_a_correlation_id_to_run(front: httpx.AsyncClie
 
 
 async def test_a_source_that_asks_too_often_waits_and_others_do_not() -> None:
-    async with http(Settings(run_rate=1, run_burst=2, other_burst=3)) as front:
+    async with http(Settings(auth="none", run_rate=1, run_burst=2, other_burst=3)) as front:
         headers = {"X-RESOURCE": "a"}
         answers = [await front.post("/api/run", content=b"", headers=headers) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [400, 400, 429]
@@ -169,7 +171,7 @@ async def test_a_source_that_asks_too_often_waits_and_others_do_not() -> None:
 
 
 async def test_bodies_of_all_requests_together_are_bounded() -> None:
-    settings = Settings(max_held_bytes=1024 * 1024, max_body_bytes=1024 * 1024)
+    settings = Settings(auth="none", max_held_bytes=1024 * 1024, max_body_bytes=1024 * 1024)
     async with http(settings) as front:
         held, open_end = asyncio.Event(), asyncio.Event()
 

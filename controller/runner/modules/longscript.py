@@ -89,11 +89,8 @@ def main():
         "start": str(start), "end": str(end), "delta": str(end - start),
     }  # fmt: skip
     if rc != 0:
-        module.fail_json(
-            msg="run script error, error: script return code %d, error: %s"
-            % (rc, result["stderr"]),
-            **result,
-        )
+        said = "run script error, error: script return code %d, error: %s" % (rc, result["stderr"])
+        module.fail_json(msg=said, **result)
     module.exit_json(**result)
 
 

@@ -14,7 +14,9 @@ _NEEDED: Final = {
     "OCTANS_TEST_KUBECONFIG": "kubeconfig of a cluster on which the tests may do as they like",
     "OCTANS_TEST_IMAGE": "image of api and controller that the cluster's nodes have",
     "OCTANS_TEST_RUNNER_IMAGE": "image of the runner that they have",
+    "OCTANS_TEST_OLD_RUNNER_IMAGE": "image of the runner with ansible-core 2.16 that they have",
     "OCTANS_TEST_MACHINE_IMAGE": "image with an SSH server that they have",
+    "OCTANS_TEST_OLD_MACHINE_IMAGE": "image with an SSH server and Python 2.7 that they have",
 }
 
 
@@ -29,7 +31,9 @@ class Given:
     kubeconfig: Path
     image: str
     runner_image: str
+    old_runner_image: str
     machine_image: str
+    old_machine_image: str
     helm: str
     kubectl: str
     name: str
@@ -58,6 +62,8 @@ def read(environ: Mapping[str, str]) -> Given:
         kubeconfig=kubeconfig,
         image=environ["OCTANS_TEST_IMAGE"],
         runner_image=environ["OCTANS_TEST_RUNNER_IMAGE"],
+        old_runner_image=environ["OCTANS_TEST_OLD_RUNNER_IMAGE"],
+        old_machine_image=environ["OCTANS_TEST_OLD_MACHINE_IMAGE"],
         machine_image=environ["OCTANS_TEST_MACHINE_IMAGE"],
         helm=programs["helm"],
         kubectl=programs["kubectl"],

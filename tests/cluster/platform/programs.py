@@ -13,6 +13,8 @@ from tests.cluster.platform.processes import HostProcess, free_port
 
 LEASE_SECONDS = 5
 """A killed controller's Lease runs out after so long; the default would make tests wait 15 s."""
+OLD_RUNNER = "py27"
+"""Name of the runner for machines with an old Python."""
 NO_SUCH_RUNNER = "missing"
 """Name of a runner whose image no node has and no registry serves."""
 
@@ -40,6 +42,7 @@ async def controller(installation: Installation, log: Path) -> HostProcess:
     port = free_port()
     images = {
         "current": installation.given.runner_image,
+        OLD_RUNNER: installation.given.old_runner_image,
         NO_SUCH_RUNNER: "127.0.0.1:1/octans-no-such-image:none",
     }
     return HostProcess(

@@ -70,3 +70,13 @@ class Tasks:
             patch = {"spec": {"cancel": True}}
             await self.client.patch(TASKS, self.namespace, item["metadata"]["name"], patch)
         return len(page.items)
+
+    async def wipe(self) -> None:
+        """Delete every task, whatever holds it: for tests without a controller."""
+        page = await self.client.list(TASKS, self.namespace, metadata_only=True)
+        for item in page.items:
+            name = item["metadata"]["name"]
+            if item["metadata"].get("finalizers"):
+                free = {"metadata": {"finalizers": None}}
+                await self.client.patch(TASKS, self.namespace, name, free)
+            await self.client.delete(TASKS, self.namespace, name)
