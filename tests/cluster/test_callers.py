@@ -1,6 +1,7 @@
 """Who may call: the three modes against the real API server, and connections that are cut off."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from crds import names
-from tests.cluster.platform import programs
+from tests.cluster.platform import pki, programs
 from tests.cluster.platform.calls import Octans, unique
 from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.processes import HostProcess
@@ -89,6 +90,24 @@ async def test_kubernetes_knows_callers_and_their_rights(
     assert identity in audit[0]
     assert '"call": "run"' in audit[0]
     assert right not in log.read_text()
+
+
+@pytest.mark.skipif(
+    not pki.signing_key(os.environ).exists(),
+    reason="signs tokens with the key of a cluster that `make test` made",
+)
+async def test_an_expired_token_is_none(installation: Installation, tmp_path: Path) -> None:
+    """Kubernetes makes none for less than ten minutes, so the cluster's key signs both of these.
+
+    It goes on taking one for a minute after its time (go-jose's leeway).
+    """
+    account = unique("caller")
+    await installation.kubectl("create", "serviceaccount", account)
+    made = await installation.kubectl.json("get", "serviceaccount", account)
+    async with serving(installation, tmp_path / "log", OCTANS_AUTH="kubernetes") as octans:
+        for seconds, expected in ((600, 403), (-90, 401)):
+            token = pki.token(made, "octans", seconds, pki.signing_key(os.environ))
+            assert await status(octans, "check", token) == expected, seconds
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import json
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.platform.calls import (
     FAILED,
     INIT,
@@ -207,6 +209,34 @@ async def test_parallel_run_answers_what_there_is_when_its_wait_ends(
     assert [line(text).result for text in answer.json()] == ["ok"]
     await octans.stop(name)
     assert (await octans.ended(name))["status"] == STOPPED
+
+
+async def test_a_caller_that_hangs_up_changes_nothing(
+    octans: Octans, machines: list[Machine]
+) -> None:
+    name = unique("hung up")
+    work = [{"name": "slow", "raw": "sleep 3"}, mark(name.replace(" ", "-"))]
+    body = {"name": name, "nodes": [machines[0].address], "tasks": work, "gather_facts": False}
+    call = asyncio.ensure_future(octans.post("parallel_run", body))
+    await octans.appears(name)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert (await octans.ended(name))["status"] == SUCCESS
+    assert await machines[0].marks(name.replace(" ", "-")) == 1
+
+
+async def test_the_historic_service(octans: Octans, machines: list[Machine]) -> None:
+    """The other modules' historic forms stand in runner/test_historic_forms.py."""
+    pid = await machines[0].run("cat /run/greeter.pid")
+    body = {
+        "name": unique("service"), "nodes": [machines[0].address],
+        "tasks": [{"action": {"module": "service", "args": "name=greeter state=restarted"}}],
+    }  # fmt: skip
+    number = (await octans.content("run", body))["id"]
+    seen = await octans.ended(number)
+    assert seen["status"] == SUCCESS, seen
+    assert await machines[0].run("cat /run/greeter.pid") != pid
 
 
 async def test_work_in_its_other_forms(octans: Octans, machines: list[Machine]) -> None:

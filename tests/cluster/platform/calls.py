@@ -93,6 +93,16 @@ class Octans:
         """Ask for a task's end."""
         assert await self.content("stop", {"id" if isinstance(task, int) else "name": task}) == {}
 
+    async def appears(self, name: str) -> None:
+        """Wait until the task of a name is there."""
+        await wait_for(
+            f"task {name}",
+            lambda: self.post("check", {"name": name}),
+            lambda answer: answer.status_code == 200,
+            seconds=10,
+            every=0.05,
+        )
+
     async def ended(self, task: int | str, *, seconds: float = 60) -> dict[str, Any]:
         """What check says once the task has ended."""
         return await self.reaches(task, {SUCCESS, FAILED, STOPPED, PARTLY}, seconds=seconds)
