@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from crds import frames
 from crds.archive import Chunk
-from crds.frames import Kind, Result
+from crds.frames import Kind
+from crds.records import Result
 
 TEXT_LIMIT: Final = 16 * 1024
 """Bytes of one text of a result."""

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from crds import archive, names
 from crds.archive import ConfigMapArchive
 from crds.conditions import Outcome, Phase
-from crds.frames import Kind, Result, encode
+from crds.frames import Kind, encode
 from crds.model import AnsibleTask, LogStatus, SliceStatus, Spec, Status, pack_outcomes
+from crds.records import Result
 from crds.tasks import TaskStore
 
 NOW = datetime(2026, 8, 17, 18, 38, 17, tzinfo=UTC)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.results import HostBook
-from crds.frames import Summary
 from crds.model import AnsibleTask, SliceStatus
+from crds.records import Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from controller.observed import JobView, LogView, Observed, PodView, SliceView
 from crds.conditions import Reason
-from crds.frames import RunStatus, Summary
+from crds.records import RunStatus, Summary
 
 IN_FLIGHT: Final = 20
 """Hosts that are named at most."""

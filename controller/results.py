@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crds.conditions import Outcome
-from crds.frames import Kind, Record, Result
+from crds.frames import Kind, Record
+from crds.records import Result
 
 RECAP: Final = ("ok", "changed", "failed", "unreachable", "skipped", "rescued", "ignored")
 """Order of the counts of a `stats` record."""

@@ -10,7 +10,8 @@ from typing import Final
 from controller.observed import LogView
 from controller.results import HostBook
 from crds import archive, frames
-from crds.frames import Frame, Kind, Summary
+from crds.frames import Frame, Kind
+from crds.records import Summary
 
 TAIL: Final = 16 * 1024
 """Bytes of Ansible's output kept for status."""

@@ -8,8 +8,8 @@ from typing import Final
 from controller.observed import SliceView, slices_of
 from controller.reasons import End, in_flight
 from crds.conditions import ADVICE, Outcome, Phase, Reason
-from crds.frames import RunStatus
 from crds.model import AnsibleTask
+from crds.records import RunStatus
 
 _MESSAGE: Final = 1024
 """Characters of a message: all that one client in the field shows to people."""

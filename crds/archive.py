@@ -17,8 +17,6 @@ from crds.model import AnsibleTask
 
 NAME: Final = "configmaps"
 """What `status.log.archive` says of this adapter."""
-LIMIT: Final = 1024 * 1024
-"""Compressed bytes kept of a task."""
 _FEW: Final = 16
 """Chunks that are read one by one."""
 _KEY: Final = "frames.gz"

@@ -30,7 +30,7 @@ class Kind(StrEnum):
     START = "start"
     """The run begins: `hosts` (count), `slice`, `versions`."""
     TASK = "task"
-    """One result of one host, see `Result`."""
+    """One result of one host, see records.Result."""
     LINE = "line"
     """Raw output of Ansible: `text`."""
     BEAT = "beat"
@@ -39,7 +39,7 @@ class Kind(StrEnum):
     """Ansible's recap: `hosts`, name to [ok, changed, failures, unreachable, skipped, rescued,
     ignored]."""
     END = "end"
-    """The run is over, see `Summary`; always a single frame and always the last."""
+    """The run is over, see records.Summary; always a single frame and always the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,144 +159,3 @@ class Digest:
     def hex(self) -> str:
         """The digest over all lines so far."""
         return self._sha.hexdigest()
-
-
-class RunStatus(StrEnum):
-    """How a run ended, as the runner saw it."""
-
-    RUNNING = "running"
-    """Not yet: the termination message of a beat."""
-    DONE = "done"
-    """Ansible went through the whole work and gave its recap."""
-    INVALID = "invalid"
-    """Ansible refused the work before any host was touched."""
-    TIMED_OUT = "timed-out"
-    STOPPED = "stopped"
-    """SIGTERM came before the end."""
-    CRASHED = "crashed"
-    """Ansible ended without a recap, or the runner failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Data of the `end` frame, and, with `last` and `sha256` moved to the end, the pod's
-    termination message.
-
-    `last` and `sha256` speak of the frames before an `end` frame, and of all frames written so far
-    in a termination message. `counts` maps outcome names (`ok`, `failed`, `unreachable`,
-    `unfinished`) to hosts. `failed_host` and `inflight` may be cut to fit.
-    """
-
-    run: str
-    status: RunStatus
-    rc: int
-    last: int
-    sha256: str
-    counts: dict[str, int]
-    dropped: int = 0
-    """Records left out because the output budget was spent."""
-    message: str = ""
-    """First failure or the reason of the end, at most 1 KiB."""
-    inflight: tuple[str, ...] = ()
-    """Hosts with a task under way when it ended early; at most 20."""
-
-    def data(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "run": self.run, "status": self.status.value, "rc": self.rc, "last": self.last,
-            "sha256": self.sha256, "counts": self.counts, "dropped": self.dropped,
-            "message": self.message, "inflight": list(self.inflight),
-        }  # fmt: skip
-
-    @classmethod
-    def read(cls, data: dict[str, Any]) -> "Summary | None":
-        """From JSON data; None where it is no summary."""
-        try:
-            return cls(
-                run=str(data["run"]), status=RunStatus(data["status"]), rc=int(data["rc"]),
-                last=int(data["last"]), sha256=str(data["sha256"]),
-                counts={str(k): int(v) for k, v in data["counts"].items()},
-                dropped=int(data.get("dropped", 0)), message=str(data.get("message", "")),
-                inflight=tuple(str(host) for host in data.get("inflight", ())),
-            )  # fmt: skip
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return None
-
-
-_RETURN_CODE_ONLY: Final = frozenset(
-    {"non-zero return code", "The command exited with a non-zero return code."}
-)
-"""What `command` and its like say of a failure, in ansible-core 2.19 and 2.21."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Data of a `task` record: one Ansible result of one host.
-
-    `status` is ok, failed, unreachable or skipped; `start` and `end` are seconds since 1970. Each
-    text is at most 16 KiB, and its name stands in `cut` where it was longer.
-    """
-
-    host: str
-    task: str
-    status: str
-    start: float
-    end: float
-    changed: bool = False
-    ignored: bool = False
-    """Failed, but the task says `ignore_errors`."""
-    facts: bool = False
-    """A fact-gathering task: nothing of its result is forwarded."""
-    cmd: str | None = None
-    rc: int | None = None
-    stdout: str | None = None
-    stderr: str | None = None
-    msg: str | None = None
-    items: tuple[str, ...] = ()
-    """Messages of the failed items of a loop."""
-    cut: tuple[str, ...] = ()
-
-    def failure(self) -> str:
-        """What went wrong, as people want to read it (API.md, getlog): msg; where that only speaks
-        of a return code, stderr, else the end of stdout."""
-        if self.msg and self.msg.strip() not in _RETURN_CODE_ONLY:
-            return self.msg
-        text = (self.stderr or "").strip() or (self.stdout or "").strip()[-1024:]
-        return text or "no error msg out"
-
-    def data(self) -> dict[str, Any]:
-        """As JSON, without what is empty."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        kept = {"host", "task", "status", "start", "end"}
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in values.items()
-            if name in kept or (value is not None and value != () and value is not False)
-        }
-
-    @classmethod
-    def read(cls, data: dict[str, Any]) -> "Result":
-        """From a `task` record's data; what is missing or of another kind counts as empty."""
-
-        def text(name: str) -> str | None:
-            value = data.get(name)
-            return None if value is None else str(value)
-
-        def texts(name: str) -> tuple[str, ...]:
-            value = data.get(name)
-            return tuple(str(item) for item in value) if isinstance(value, list) else ()
-
-        def number(name: str) -> float:
-            value = data.get(name)
-            return float(value) if isinstance(value, int | float) else 0.0
-
-        rc = data.get("rc")
-        return cls(
-            host=str(data.get("host", "")), task=str(data.get("task", "")),
-            status=str(data.get("status", "")), start=number("start"), end=number("end"),
-            changed=data.get("changed") is True, ignored=data.get("ignored") is True,
-            facts=data.get("facts") is True, cmd=text("cmd"),
-            rc=rc if isinstance(rc, int) else None,
-            stdout=text("stdout"), stderr=text("stderr"), msg=text("msg"),
-            items=texts("items"), cut=texts("cut"),
-        )  # fmt: skip

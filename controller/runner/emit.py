@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from controller.runner import summary
 from crds import frames
-from crds.frames import Digest, Kind, Summary
+from crds.frames import Digest, Kind
+from crds.records import Summary
 
 LINE_COST: Final = 48
 """Bytes that a container runtime adds to a line on disk (time, stream, tag)."""

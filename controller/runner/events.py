@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from controller.runner.redact import Redactor
-from crds.frames import Result
+from crds.records import Result
 
 MAX_TEXT: Final = 16 * 1024
 """Characters of one text of a result, and of one piece of raw output."""

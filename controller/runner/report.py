@@ -7,7 +7,8 @@ from typing import Any, Final
 from controller.runner import events, summary
 from controller.runner.emit import Emitter
 from controller.runner.redact import Redactor
-from crds.frames import Kind, RunStatus, Summary
+from crds.frames import Kind
+from crds.records import RunStatus, Summary
 
 _ERROR: Final = re.compile(r"(?:\[ERROR\]:|ERROR!)\s*(\S.*)")
 """How Ansible's own errors begin; the lines after the first say where in its files."""

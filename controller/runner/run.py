@@ -19,7 +19,8 @@ from controller.runner.paths import Paths
 from controller.runner.play import Drained, Ended, Play
 from controller.runner.redact import Redactor
 from controller.runner.report import Report
-from crds.frames import Kind, RunStatus
+from crds.frames import Kind
+from crds.records import RunStatus
 
 BEAT: Final = 20.0
 """Seconds between signs of life."""

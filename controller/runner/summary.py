@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from crds.conditions import Outcome
-from crds.frames import Result, RunStatus, Summary
+from crds.records import Result, RunStatus, Summary
 
 MAX_MESSAGE = 1024
 """Characters of the message of a summary."""

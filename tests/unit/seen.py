@@ -7,8 +7,9 @@ from controller.observed import JobView, LogView, Observed, PodView, Terminated,
 from controller.results import HostBook
 from crds import names
 from crds.conditions import Phase, Reason
-from crds.frames import Kind, Record, Result, RunStatus, Summary
+from crds.frames import Kind, Record
 from crds.model import AnsibleTask, SliceStatus
+from crds.records import Result, RunStatus, Summary
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UID = "task-uid"

@@ -12,8 +12,8 @@ from api.problems import Away, BadJson, DuplicateName, Internal, NoCorrelation, 
 from api.request import LogAsk, Target
 from api.results import Entry, log_object, marked
 from crds.conditions import Outcome, Phase
-from crds.frames import Result
 from crds.model import AnsibleTask, pack_outcomes
+from crds.records import Result
 
 START = datetime(2017, 7, 27, 16, 37, 4, tzinfo=UTC).timestamp()
 

@@ -3,7 +3,8 @@
 from api import results
 from crds import archive
 from crds.archive import Chunk
-from crds.frames import Kind, Result, encode
+from crds.frames import Kind, encode
+from crds.records import Result
 
 
 def frames(count: int, text: str = "") -> list[bytes]:

@@ -11,7 +11,7 @@ from controller.plan import Plan
 from controller.results import HostBook
 from crds import names
 from crds.conditions import FINISHED, SUCCEEDED, Phase, Reason
-from crds.frames import RunStatus
+from crds.records import RunStatus
 from tests.unit import seen as s
 from tests.unit.seen import NOW, ago, claim, claimed, gated, over, pod, seen, started, task
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from controller.slicelog import SliceLog
 from crds import archive, frames
-from crds.frames import Kind, RunStatus, Summary
+from crds.frames import Kind
+from crds.records import RunStatus, Summary
 
 RUN = "0123abcd"
 

@@ -11,7 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crds import conditions, environment, errors, frames, model, names
 from crds.conditions import ADVICE, Outcome, Reason
-from crds.frames import Kind, Result, RunStatus, Summary
+from crds.frames import Kind
+from crds.records import Result, RunStatus, Summary
 
 CRD = yaml.safe_load(Path("crds/ansibletask.yaml").read_text())
 SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

@@ -14,7 +14,8 @@ from controller.runner.redact import Redactor
 from controller.runner.report import Report
 from controller.runner.summary import Hosts
 from crds import frames
-from crds.frames import Kind, Result, RunStatus, Summary
+from crds.frames import Kind
+from crds.records import Result, RunStatus, Summary
 
 PLAIN = Redactor(())
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from crds import frames, runinput
-from crds.frames import Frame, Kind, Record, Result, Summary
+from crds.frames import Frame, Kind, Record
+from crds.records import Result, Summary
 from crds.runinput import RunInput
 from tests.cluster.platform.processes import free_port
 from tests.cluster.runner import sshd

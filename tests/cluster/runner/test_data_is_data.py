@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from crds.frames import Result, RunStatus
+from crds.records import Result, RunStatus
 from tests.cluster.runner.ground import Ground
 
 TEMPLATE = "{{ lookup('pipe', 'id') }}"

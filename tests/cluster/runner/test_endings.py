@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from crds.frames import Kind, Result, RunStatus
+from crds.frames import Kind
+from crds.records import Result, RunStatus
 from tests.cluster.runner.ground import Ground, output_with, read_until, terminate
 
 LONG = [{"name": "first", "raw": "true"}, {"name": "long", "raw": "sleep 60"}]

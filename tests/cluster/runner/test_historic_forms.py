@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import work
-from crds.frames import Result
+from crds.records import Result
 from tests.cluster.runner.ground import Ground
 
 

@@ -3,7 +3,8 @@
 import time
 from typing import Any
 
-from crds.frames import Kind, RunStatus
+from crds.frames import Kind
+from crds.records import RunStatus
 from tests.cluster.runner.ground import Ground
 
 ABSENT = "127.0.0.9:1"
