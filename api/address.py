@@ -1,6 +1,6 @@
 """From where a request comes, and whether its caller is trusted for that. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from api.settings import Networks
@@ -10,9 +10,10 @@ _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 
 
 def of_caller(
-    peer: str, headers: Mapping[str, str], proxies: Networks
+    peer: str, headers: Sequence[tuple[str, str]], proxies: Networks
 ) -> IPv4Address | IPv6Address | None:
-    """The caller's address; None where it can't be known.
+    """The caller's address; None where it can't be known. `headers` are all lines, names in lower
+    case: some proxies add to the caller's X-Forwarded-For, others write one of their own behind it.
 
     The peer's own, unless that is one of our proxies: then the last address of X-Forwarded-For
     that is not a proxy of ours. What a caller wrote there itself stands before that. A request
@@ -20,9 +21,9 @@ def of_caller(
     """
     address = parsed(peer)
     if address is None or not _within(address, proxies):
-        forwarded = any(name in headers for name in _FORWARDED)
-        return None if forwarded else address
-    for text in reversed(headers.get("x-forwarded-for", "").split(",")):
+        return None if any(name in _FORWARDED for name, _ in headers) else address
+    lines = [text for name, text in headers if name == "x-forwarded-for"]
+    for text in reversed(",".join(lines).split(",")):
         address = parsed(text)
         if address is None or not _within(address, proxies):
             return address

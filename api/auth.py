@@ -58,7 +58,7 @@ async def identify(
     """Who sends a request; empty where nobody was asked or a trusted network was enough."""
     peer = request.client.host if request.client else ""
     if settings.trusted_networks:
-        where = address.of_caller(peer, request.headers, settings.proxy_networks)
+        where = address.of_caller(peer, request.headers.items(), settings.proxy_networks)
         if address.trusted(where, settings.trusted_networks):
             return ""
     return await authenticator.caller(_bearer(request), call)

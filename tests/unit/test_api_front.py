@@ -205,26 +205,30 @@ TRUST: dict[str, Any] = {
     "auth": "token", "auth_token": "t", "trusted_networks": "10.0.0.0/8, fd00::/8",
     "proxy_networks": "192.0.2.0/24",
 }  # fmt: skip
-FORWARDED: dict[str, tuple[str, dict[str, str], bool]] = {
-    "from a trusted network": ("10.1.2.3", {}, True),
-    "from a trusted IPv6 network": ("fd00::1", {}, True),
-    "IPv4 in IPv6 form": ("::ffff:10.1.2.3", {}, True),
-    "from elsewhere": ("198.51.100.1", {}, False),
-    "elsewhere, claiming": ("198.51.100.1", {"x-forwarded-for": "10.1.2.3"}, False),
-    "an unknown proxy in a trusted network": ("10.1.2.3", {"x-forwarded-for": "8.8.8.8"}, False),
-    "an unknown proxy, other header": ("10.1.2.3", {"forwarded": "for=8.8.8.8"}, False),
-    "our proxy, trusted caller": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3"}, True),
-    "our proxy, other caller": ("192.0.2.1", {"x-forwarded-for": "8.8.8.8"}, False),
-    "our proxy, a claim": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3, 8.8.8.8"}, False),
-    "our two proxies": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3, 192.0.2.9"}, True),
-    "our proxy without a word": ("192.0.2.1", {}, False),
-    "our proxy, nonsense": ("192.0.2.1", {"x-forwarded-for": "10.1.2.3, x"}, False),
-    "no address": ("", {}, False),
+Lines = list[tuple[str, str]]
+FORWARDED: dict[str, tuple[str, Lines, bool]] = {
+    "from a trusted network": ("10.1.2.3", [], True),
+    "from a trusted IPv6 network": ("fd00::1", [], True),
+    "IPv4 in IPv6 form": ("::ffff:10.1.2.3", [], True),
+    "from elsewhere": ("198.51.100.1", [], False),
+    "elsewhere, claiming": ("198.51.100.1", [("x-forwarded-for", "10.1.2.3")], False),
+    "an unknown proxy in a trusted network": ("10.1.2.3", [("x-forwarded-for", "8.8.8.8")], False),
+    "an unknown proxy, other header": ("10.1.2.3", [("forwarded", "for=8.8.8.8")], False),
+    "our proxy, trusted caller": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3")], True),
+    "our proxy, other caller": ("192.0.2.1", [("x-forwarded-for", "8.8.8.8")], False),
+    "our proxy, a claim": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3, 8.8.8.8")], False),
+    "our proxy's line behind a claim": (
+        "192.0.2.1", [("x-forwarded-for", "10.1.2.3"), ("x-forwarded-for", "8.8.8.8")], False,
+    ),
+    "our two proxies": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3, 192.0.2.9")], True),
+    "our proxy without a word": ("192.0.2.1", [], False),
+    "our proxy, nonsense": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3, x")], False),
+    "no address": ("", [], False),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("peer", "headers", "expected"), FORWARDED.values(), ids=FORWARDED)
-def test_who_is_trusted_for_an_address(peer: str, headers: dict[str, str], expected: bool) -> None:
+def test_who_is_trusted_for_an_address(peer: str, headers: Lines, expected: bool) -> None:
     settings = Settings.model_validate(TRUST)
     address = of_caller(peer, headers, settings.proxy_networks)
     assert trusted(address, settings.trusted_networks) is expected
