@@ -1,6 +1,7 @@
 """An API process of this checkout in front of a namespace of its own, which nobody watches."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 
 import aiohttp
@@ -37,24 +39,41 @@ async def served() -> AsyncIterator[Served]:
     """Both as long as they are needed; afterwards nothing of them is left."""
     namespace = unique()
     await _kubectl("create", "namespace", namespace)
-    client = await Client.connect()
-    store = TaskStore(client, namespace)
-    try:
-        async with _process(namespace) as url:
-            yield Served(url, store)
-    finally:
-        await _let_go(store)
-        await client.close()
-        await _kubectl("delete", "namespace", namespace, "--timeout=600s")
+    with TemporaryDirectory() as folder:
+        kubeconfig = Path(folder) / "kubeconfig"  # in a folder that only we may read
+        kubeconfig.write_text(await _account(namespace))
+        client = await Client.connect(kubeconfig=kubeconfig)
+        store = TaskStore(client, namespace)
+        try:
+            async with _process(namespace, kubeconfig) as url:
+                yield Served(url, store)
+        finally:
+            await _let_go(store)
+            await client.close()
+            await _kubectl("delete", "namespace", namespace, "--timeout=600s")
+
+
+async def _account(namespace: str) -> str:
+    """A kubeconfig with a service account's token, as the API has one in its pod: a client's
+    certificate, which the API server verifies for every call, would cost more."""
+    await _kubectl("create", "serviceaccount", "bench", "-n", namespace)
+    role = ("--clusterrole=cluster-admin", f"--serviceaccount={namespace}:bench")
+    await _kubectl("create", "rolebinding", "bench", *role, "-n", namespace)
+    token = await _kubectl("create", "token", "bench", "-n", namespace, "--duration=2h")
+    value = json.loads(
+        await _kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json")
+    )
+    value["users"] = [{"name": value["users"][0]["name"], "user": {"token": token.strip()}}]
+    return json.dumps(value)
 
 
 @asynccontextmanager
-async def _process(namespace: str) -> AsyncIterator[str]:
+async def _process(namespace: str, kubeconfig: Path) -> AsyncIterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {"OCTANS_NAMESPACE": namespace, "OCTANS_HOST": "127.0.0.1", "OCTANS_PORT": str(port),
-           "OCTANS_AUTH": "none"}  # fmt: skip
+           "OCTANS_AUTH": "none", "KUBECONFIG": str(kubeconfig)}  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api",
         cwd=Path(__file__).parents[1],
@@ -103,9 +122,11 @@ async def _let_go(store: TaskStore) -> None:
     await asyncio.gather(*(worker() for _ in range(_AT_ONCE)))
 
 
-async def _kubectl(*arguments: str) -> None:
+async def _kubectl(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        "kubectl", *arguments, stdout=asyncio.subprocess.DEVNULL
+        "kubectl", *arguments, stdout=asyncio.subprocess.PIPE
     )
-    if await process.wait():
+    out, _ = await process.communicate()
+    if process.returncode:
         raise FailedError(f"kubectl {' '.join(arguments)} failed")
+    return out.decode()

@@ -7,6 +7,7 @@ building them from every answer costs more than the call.
 import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -58,13 +59,14 @@ class Client:
         self._api = api
 
     @classmethod
-    async def connect(cls, *, connections: int = 100) -> "Client":
-        """With the pod's service account, else with KUBECONFIG's current context."""
+    async def connect(cls, *, connections: int = 100, kubeconfig: Path | None = None) -> "Client":
+        """With a kubeconfig's current context; none is given: with the pod's service account,
+        else with KUBECONFIG's."""
         configuration = Configuration()
-        try:
-            kube_config.load_incluster_config(client_configuration=configuration)
-        except kube_config.ConfigException:
-            await kube_config.load_kube_config(client_configuration=configuration)
+        if kubeconfig is not None:
+            await kube_config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+        else:
+            await _find_credentials(configuration)
         configuration.connection_pool_maxsize = connections
         configuration.retries = None  # trying again is for callers, who know what is safe
         # NB: with trust_env aiohttp reads ~/.netrc, in a thread, and the proxies for every call:
@@ -240,6 +242,13 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise errors.Unavailable(f"{method} {path}: {type(error).__name__}") from error
         return response
+
+
+async def _find_credentials(configuration: Configuration) -> None:
+    try:
+        kube_config.load_incluster_config(client_configuration=configuration)
+    except kube_config.ConfigException:
+        await kube_config.load_kube_config(client_configuration=configuration)
 
 
 def _proxy_of(url: str) -> str | None:

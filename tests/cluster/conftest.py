@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Generator
 import httpx
 import pytest
 import pytest_asyncio
-from kubernetes.aio import config as kube_config
-from kubernetes.aio.client import ApiClient, Configuration
 
 from crds import names
 from crds.client import Client
@@ -92,11 +90,7 @@ async def installation(
 @pytest_asyncio.fixture(scope="session")
 async def admin(given: Given) -> AsyncIterator[Client]:
     """A client with admin rights."""
-    configuration = Configuration()
-    await kube_config.load_kube_config(
-        config_file=str(given.kubeconfig), client_configuration=configuration
-    )
-    client = Client(ApiClient(configuration))
+    client = await Client.connect(kubeconfig=given.kubeconfig)
     yield client
     await client.close()
 
