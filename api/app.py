@@ -46,6 +46,7 @@ def create(settings: Settings) -> FastAPI:
                     clock,
                 ),
                 memory=memory,
+                waiting=asyncio.Semaphore(max(1, settings.max_in_flight // 2)),
             )
             yield
         finally:

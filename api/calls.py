@@ -167,7 +167,15 @@ async def _found(call: Call, target: Target, *, to_stop: bool) -> AnsibleTask:
 
 
 async def _ended(call: Call, task: AnsibleTask) -> AnsibleTask:
-    """The task at its end, or when the wait is over, the caller gone or the program to end."""
+    """The task at its end, or when the wait is over, the caller gone or the program to end; at
+    once where so many wait that other calls would find no place."""
+    if call.front.waiting.locked():
+        return task
+    async with call.front.waiting:
+        return await _wait(call, task)
+
+
+async def _wait(call: Call, task: AnsibleTask) -> AnsibleTask:
     clock = asyncio.get_running_loop().time
     until = clock() + call.front.settings.wait_seconds
     while not task.finished and clock() < until and not call.front.stopping.is_set():

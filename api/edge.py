@@ -105,7 +105,7 @@ class Edge:
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         known = seen(scope)
         try:
-            if self._count > self._most:
+            if self._count > self._most and scope["path"] not in _QUIET:
                 busy = TooMany(f"too many requests at a time: at most {self._most}")
                 await refusal(busy)(scope, receive, send)
             else:

@@ -20,6 +20,8 @@ class Front:
     authenticator: Authenticator
     rates: Rates
     memory: Memory
+    waiting: asyncio.Semaphore
+    """One place for each parallel_run that may wait for its end: half of all requests."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the program is to end: nobody is kept waiting any longer."""
 

@@ -45,9 +45,10 @@ async def everything(
     size = sum(task.status.log.bytes for task in found if task.status.log)
     listed = await _listed(archive, found, label) if found and size <= _LISTED_BYTES else None
     until = asyncio.get_running_loop().time() + _LIVE_SECONDS
+    places = asyncio.Semaphore(_AT_ONCE)
 
     async def one(task: AnsibleTask) -> list[Entry]:
-        live = await _live(tasks, task, until)
+        live = await _live(tasks, task, until, places)
         if listed is not None:
             return results.entries(listed.pop(task.metadata.uid), live)
         return results.entries(await archive.walk(task), live)
@@ -69,12 +70,13 @@ async def _listed(
     return by_task
 
 
-async def _live(tasks: TaskStore, task: AnsibleTask, until: float) -> dict[int, bytes]:
+async def _live(
+    tasks: TaskStore, task: AnsibleTask, until: float, places: asyncio.Semaphore
+) -> dict[int, bytes]:
     """The logs of a running task's claimed pods, by slice; none once it has ended."""
     if task.finished:
         return {}
     claimed = {part.index: part.pod for part in task.status.slices if part.pod}
-    places = asyncio.Semaphore(_AT_ONCE)
 
     async def read(pod: str) -> bytes:
         async with places:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api import results
+from api import nodes, results
 from api.request import LogAsk
 from api.results import Entry
 from api.view import in_time
@@ -45,7 +45,7 @@ def matches(task: AnsibleTask, ask: LogAsk) -> bool:
 
 def _is(node: str, host: str) -> bool:
     """Whether a node, which may carry a port, is the host that is asked for."""
-    return node == host or node.rpartition(":")[0] in (host, f"[{host}]")
+    return host in (node, (name := nodes.split(node)[0]), f"[{name}]")
 
 
 def lines(task: AnsibleTask, found: list[Entry], host: str | None = None) -> list[Line]:

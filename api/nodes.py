@@ -49,7 +49,7 @@ def why_refused(node: str, *, allow_loopback: bool = False) -> str | None:
         return "must not start with -"
     if re.search(r"[\s=\x00-\x1f\x7f-\x9f]", node):
         return "must not hold whitespace, = or control characters"
-    host, port = _split(node)
+    host, port = split(node)
     if port is not None and not (_PORT.fullmatch(port) and 1 <= int(port) <= 65535):
         return "must have a port of 1 to 65535 after the colon"
     address = _address(host)
@@ -62,7 +62,7 @@ def why_refused(node: str, *, allow_loopback: bool = False) -> str | None:
     return "must not be localhost, a loopback or a link-local address"
 
 
-def _split(node: str) -> tuple[str, str | None]:
+def split(node: str) -> tuple[str, str | None]:
     """Host and port text of `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address."""
     if found := re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?", node):
         return found[1], found[2]

@@ -98,7 +98,7 @@ def read_run(
     forks = given.whole("fork_num", least=1, most=500) or 5
     spec = Spec(
         task_name=name, hosts=hosts, tasks=asked.tasks, roles=asked.roles, playbook=asked.playbook,
-        **_spread(len(hosts), forks, settings.max_slices if parallel else 1),
+        **(_spread(len(hosts), forks, settings.max_slices) if parallel else {"forks": forks}),
         **_options(given),
     )  # fmt: skip
     if stored_size(spec.wire()) > _MOST_OBJECT:
@@ -108,8 +108,6 @@ def read_run(
 
 def _spread(hosts: int, forks: int, most: int) -> dict[str, int]:
     """Slices of even size, none empty, and the forks of each."""
-    if most == 1:
-        return {"slices": 1, "forks": forks}
     slices = min(most, hosts)
     size = -(-hosts // slices)
     return {"slices": slices, "forks": max(forks, min(size, _MOST_FORKS_AT_ONCE))}
@@ -177,8 +175,12 @@ def read_log(body: dict[str, Any], headers: Headers) -> LogAsk:
 
 
 def canonical(call: str, headers: Headers, body: dict[str, Any]) -> str:
-    """A request as text; equal for equal requests, whatever their spacing and order of fields."""
-    asked = [call, headers.source, headers.correlation, body]
+    """A request as text; equal for equal requests, whatever their spacing and order of fields.
+
+    With an Idempotency-Key only call and body count: a repeat may have a new correlation id.
+    """
+    keyed = headers.idempotency_key is not None
+    asked = [call, body] if keyed else [call, headers.source, headers.correlation, body]
     return json.dumps(asked, sort_keys=True, separators=(",", ":"))
 
 

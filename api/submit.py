@@ -107,7 +107,7 @@ def _prepared(name: str, ask: RunAsk, origin: Origin) -> tuple[Spec, dict[str, s
     if origin.caller:
         annotations[names.ANNOTATION_CALLER] = origin.caller
     if ask.params:
-        secret = f"{names.params_secret(name)}-{secrets.token_hex(4)}"
+        secret = names.params_secret(name, secrets.token_hex(4))
         changes["vars_from"] = (SecretRef(name=secret),)
         annotations[names.ANNOTATION_PARAMS] = _PENDING
         annotations[names.ANNOTATION_FINGERPRINT] = fingerprint(secret, origin.asked)
@@ -175,7 +175,8 @@ async def _completed(
             return await tasks.annotate(task, changes)
         except errors.Conflict:
             again = await tasks.get(task.metadata.name)
-        if again is None or again.metadata.uid != task.metadata.uid:
+        replaced = again is None or again.metadata.uid != task.metadata.uid
+        if again is None or replaced or again.metadata.deletion_timestamp is not None:
             raise Away from None  # it waited too long and was deleted: the next attempt succeeds
         if not _pending(again):
             return _won(again, origin)

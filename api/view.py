@@ -123,10 +123,10 @@ def _err(task: AnsibleTask, found: list[Entry]) -> str:
     bad = [entry.result for entry in in_time(found) if _decides(entry, statuses)]
     if not bad:
         return cut(task.status.message or task.status.reason, _ERR_LIMIT)
-    first, hosts = bad[0], {result.host for result in bad}
+    first = bad[0]
     text = f"{first.host}: {first.task}: {first.failure().strip()}"
     more = len([status for status in statuses.values() if status == FAILED]) - 1
-    tail = f" (and {more} more failed hosts)" if more > 0 and hosts else ""
+    tail = f" (and {more} more failed hosts)" if more > 0 else ""
     return cut(text, _ERR_LIMIT - len(tail)) + tail
 
 

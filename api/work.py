@@ -13,12 +13,6 @@ from api import freeform
 from api.freeform import Json
 from api.problems import ParamError, TooLarge
 
-_FREE_FORM: Final = frozenset(
-    f"{prefix}{name}"
-    for prefix in ("", "ansible.builtin.", "ansible.legacy.", "ansible.windows.")
-    for name in ("command", "shell", "raw", "script", "win_command", "win_shell", "expect")
-)
-"""Modules whose text argument is a command line, not `key=value` pairs."""
 _TAKES_CMD: Final = frozenset(
     f"{prefix}{name}"
     for prefix in ("", "ansible.builtin.", "ansible.legacy.")
@@ -92,6 +86,8 @@ def _items(value: Json, field: str, depth: int) -> list[dict[str, Json]]:
     if not isinstance(value, list):
         raise ParamError(f"{field} must be a list, an object, or text that holds one")
     found: list[dict[str, Json]] = []
+    if len(value) > _MOST_ITEMS:
+        raise ParamError(f"{field} must hold at most {_MOST_ITEMS} items")
     for at, item in enumerate(value):
         if isinstance(item, str):
             parsed = _parse(item, f"{field}[{at}]", depth)

@@ -24,11 +24,13 @@ class Card:
     hosts: frozenset[str] = frozenset()
     active: bool = False
     """It has a Job, or is about to."""
+    pending: bool = False
+    """The API has not completed it yet (api/submit.py): it takes no place."""
 
 
 def turns(cards: Iterable[Card], max_running: int) -> dict[str, Turn]:
     """Task name to whether it may start now, else its place and what it waits for."""
-    known = list(cards)
+    known = [card for card in cards if card.active or not card.pending]
     taken = [card for card in known if card.active]
     found = {card.name: Turn(admitted=True) for card in taken}
     places = max_running - len(taken)

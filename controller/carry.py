@@ -6,6 +6,7 @@ from typing import Any
 
 from controller import job as jobs
 from controller import plan as plans
+from controller import reasons
 from controller.observed import Observed, PodView
 from controller.plan import Step
 from controller.session import Session, Sessions
@@ -52,7 +53,7 @@ class Carrier:
             case plans.Discard():
                 await self._discard(task)
             case plans.Start():
-                await self._start(task)
+                await self._start(task, session)
             case plans.Ungate(pod):
                 await self._ungate(pod)
             case plans.Follow(index, pod):
@@ -79,7 +80,7 @@ class Carrier:
             TASKS, self._namespace, meta.name, uid=meta.uid, resource_version=meta.resource_version
         )
 
-    async def _start(self, task: AnsibleTask) -> None:
+    async def _start(self, task: AnsibleTask, session: Session) -> None:
         """The Job's pods wait for the Secret by its name, so the order of the two is free."""
         for kind, body in (
             (SECRETS, jobs.input_secret(task, self._settings)),
@@ -90,6 +91,11 @@ class Carrier:
             except errors.AlreadyExists:
                 # Ours from before a crash; a stranger's Job is seen by its owner in the next pass.
                 continue
+            except (errors.Forbidden, errors.Invalid) as error:
+                if (reason := reasons.of_refusal(error)) is None:
+                    raise
+                session.refused = f"{reason}: {error}"
+                raise errors.Conflict("the next pass ends the task") from error
 
     async def _ungate(self, pod: PodView) -> None:
         # The gate's place is tested by its name, the pod by its uid: nothing else is ever opened.
@@ -124,14 +130,18 @@ class Carrier:
     async def _keep(self, task: AnsibleTask, session: Session, log: SliceLog) -> None:
         while (chunk := log.pack(task.metadata.uid)) is not None:
             log.archived(await self._archive.append(task, chunk))
-        limit = self._settings.archive_limit // len(session.logs)
+        limit, given_up = self._settings.archive_limit // len(session.logs), False
         while sum(size for _, _, size in log.chunks) > limit:
             victim = _middle(log.chunks, limit)
             if victim is None:
-                return
+                break
             name = names.archive_chunk(task.metadata.name, task.metadata.uid, log.index, victim[0])
             await self._forget(CONFIG_MAPS, name)
             log.forget(victim[0], victim[1])
+            given_up = True
+        if given_up:
+            # The plan was made before: its status would call a log whole that is not any more.
+            raise errors.Conflict("part of the log was given up: look again")
 
     async def _retire(self, seen: Observed) -> None:
         """TTL first, the label last: a crash in between repeats all of it."""
@@ -140,9 +150,10 @@ class Carrier:
         if seen.job is not None and mine and seen.job.ttl is None and not seen.job.deleting:
             await self._give_ttl(seen.job.name)
         await self._forget(SECRETS, names.input_secret(task.metadata.name, task.metadata.uid))
-        params = names.params_secret(task.metadata.name)
         for ref in task.spec.vars_from or ():
-            if ref.name.startswith(params):
+            # Made by the API for this task; one that a person made is theirs.
+            ours = names.ANNOTATION_PARAMS in task.metadata.annotations
+            if ours and names.is_params_secret(task.metadata.name, ref.name):
                 await self._forget(SECRETS, ref.name)
         ended = task.status.completion_time or datetime.now(UTC)
         await self._release(task, ended)

@@ -175,13 +175,15 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
         before += _strangers(part)
         if (end := reasons.end_of(seen, part)) is not None:
             ends[part.index] = end
-        elif part.claim is None or pod is None or pod.gated:
+        elif part.claim is None or (pod is not None and pod.gated):
             ends[part.index] = End(Reason.STOPPED, "It never ran.", never_ran=True)
         elif late:
             ends[part.index] = End(Reason.STOPPED, "Its node did not confirm the stop.")
-        elif pod.started is None and not pod.deleting:
+        elif pod is None or pod.deleting:
+            continue  # what it did is still being read
+        elif pod.started is None:
             before.append(DeletePod(pod))
-        elif pod.started is not None and not pod.deleting and pod.deadline != 1:
+        elif pod.deadline != 1:
             before.append(Terminate(pod))
     before += _reading(parts)
     if len(ends) == len(parts):

@@ -1,5 +1,6 @@
 """What to do next for one task: pure, so every row of the fault table is a unit test."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,15 +30,18 @@ def decide(seen: Observed, now: datetime) -> Plan:
     if seen.rival is not None:
         text = f"The object {seen.rival} has the task name {task.task_name!r}."
         return _refuse(seen, Reason.NAME_CONFLICT, text, now)
+    begun = task.status.job_name is not None
     if seen.job is not None and seen.job.owner_uid != task.metadata.uid:
-        text = f"A Job named {seen.job.name} that is not this task's is in the namespace."
-        return _refuse(seen, Reason.NAME_CONFLICT, text, now)
-    if seen.refusal is not None and seen.job is None:
+        if not begun:
+            text = f"A Job named {seen.job.name} that is not this task's is in the namespace."
+            return _refuse(seen, Reason.NAME_CONFLICT, text, now)
+        seen = replace(seen, job=None)  # a stranger's, in the place of ours that is gone
+    if seen.refusal is not None and seen.job is None and not begun:
         reason, _, text = seen.refusal.partition(": ")
         return _refuse(seen, Reason(reason), text, now)
     if seen.stop_since is not None:
         return course.stop(seen, seen.stop_since, now)
-    if seen.job is None and task.status.job_name is None:
+    if seen.job is None and not begun:
         return _queue(seen, now)
     return course.run(seen, now)
 

@@ -22,11 +22,13 @@ def refusal(task: AnsibleTask, settings: Settings) -> str | None:
     wanted = [getattr(spec, name) for name in _OWN_SECRETS]
     wanted += [ref.name for ref in spec.vars_from or ()]
     for secret in wanted:
-        allowed = (settings.secret_prefix, f"{task.metadata.name}-")
-        if secret is not None and not secret.startswith(allowed):
+        if secret is None or names.is_params_secret(task.metadata.name, secret):
+            continue
+        # NB: no other name that begins with the task's: who makes a task chooses what it is called.
+        if not secret.startswith(settings.secret_prefix):
             return (
                 f"{Reason.SECRET_NOT_ALLOWED}: The Secret {secret} is not for tasks: its name must "
-                f"start with {settings.secret_prefix!r} or with the task's own name."
+                f"start with {settings.secret_prefix!r}."
             )
     if spec.runner not in settings.runner_images:
         known = ", ".join(sorted(settings.runner_images))

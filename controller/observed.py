@@ -39,7 +39,6 @@ class PodView:
     scheduled: datetime | None = None
     unschedulable: str = ""
     """The scheduler's words; empty where it has not failed."""
-    ready_reason: str = ""
     disruption: str = ""
     """Reason of the condition DisruptionTarget."""
     waiting: str = ""
@@ -113,7 +112,6 @@ class Limits:
     unschedulable: int = 120
     refused: int = 5
     grace: int = 30
-    keep: int = 604800
     status_every: float = 2.0
 
 
@@ -149,6 +147,8 @@ class Observed:
     pending_since: datetime | None = None
     """Since when the API has been about to write the params Secret; None: it has."""
     stop_since: datetime | None = None
+    opened: Mapping[int, datetime] = field(default_factory=dict)
+    """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None
     """When progress was last written to status."""
 
@@ -168,7 +168,12 @@ class Observed:
 
 
 def slice_count(task: AnsibleTask) -> int:
-    """Over how many pods the task is spread: never more than it has hosts."""
+    """Over how many pods the task is spread: never more than it has hosts.
+
+    One, where `limit` is set: its patterns mean all of the hosts.
+    """
+    if task.spec.limit:
+        return 1
     return max(1, min(task.spec.slices, len(task.spec.unique_hosts)))
 
 

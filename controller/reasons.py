@@ -6,10 +6,11 @@ Infrastructure is never reported as the play's fault, nor the other way round.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from controller.observed import JobView, LogView, Observed, PodView, SliceView
+from crds import errors
 from crds.conditions import Reason
 from crds.records import RunStatus, Summary
 
@@ -17,6 +18,9 @@ IN_FLIGHT: Final = 20
 """Hosts that are named at most."""
 _PULL_FAILED: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
 _IMAGE_WRONG: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+_NODE_IS_GONE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
+"""Reasons of the condition DisruptionTarget."""
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def _lost(job: JobView | None, pod: PodView | None) -> Reason:
         return Reason.EVICTED
     if pod is not None and pod.disruption:
         # NB: a drain and a preemption both end the pod through the eviction API's condition.
-        return Reason.NODE_LOST if pod.disruption == "DeletionByTaintManager" else Reason.EVICTED
+        return Reason.NODE_LOST if pod.disruption in _NODE_IS_GONE else Reason.EVICTED
     if job is None or job.deleting:
         return Reason.JOB_DELETED
     return Reason.JOB_SUSPENDED if job.suspended else Reason.POD_DELETED
@@ -141,7 +145,7 @@ def _ran(log: LogView) -> str:
 def _by_pod(seen: Observed, pod: PodView, log: LogView) -> End:
     """The pod is over, and its log held no end: the container's state decides."""
     ended = pod.terminated
-    if ended is None and not log.last:
+    if ended is None and not log.last and pod.started is None:
         return _never_started(seen, pod)
     if ended is None:
         # It was deleted while it started, and its node gave no account of the container.
@@ -183,7 +187,8 @@ def blocked(seen: Observed, pod: PodView, now: datetime) -> Blocked | None:
     limits = seen.limits
     if pod.waiting in _IMAGE_WRONG:
         return Blocked(Reason.IMAGE_PULL_FAILED, pod.waiting_message)
-    waited = now - (pod.scheduled or pod.created or now)
+    # Not the time it stood behind its gate: that was ours.
+    waited = now - max(pod.scheduled or pod.created or now, seen.opened.get(pod.index, _LONG_AGO))
     if pod.waiting in _PULL_FAILED and waited >= timedelta(seconds=limits.refused):
         return Blocked(Reason.IMAGE_PULL_FAILED, pod.waiting_message)
     if pod.waiting == "CreateContainerConfigError" or waited >= timedelta(seconds=limits.refused):
@@ -197,6 +202,16 @@ def blocked(seen: Observed, pod: PodView, now: datetime) -> Blocked | None:
         last = f" Last warning: {seen.warnings[-1]}" if seen.warnings else ""
         return Blocked(Reason.NEVER_STARTED, text + last)
     return None
+
+
+def of_refusal(error: errors.ClusterError) -> Reason | None:
+    """Why the API server refuses what a task needs, for good; None where it may come right."""
+    text = str(error)
+    if "exceeded quota" in text:
+        return Reason.QUOTA_EXCEEDED
+    if isinstance(error, errors.Invalid) or "admission webhook" in text or "denied" in text:
+        return Reason.POD_REFUSED
+    return None  # our own rights are missing: that is the installation's fault, not the task's
 
 
 def _secret_missing(warning: str) -> bool:

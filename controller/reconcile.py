@@ -72,6 +72,10 @@ class Reconciler:
         begun = found.job is not None or task.status.job_name is not None
         if not task.finished:
             self.registry.put(task, active=begun)
+        claimed = {part.pod_uid for part in task.status.slices}
+        for pod in found.pods:
+            if pod.uid in claimed and not pod.gated:
+                session.opened.setdefault(pod.index, now)
         pending = task.metadata.annotations.get(names.ANNOTATION_PARAMS) == "pending"
         return Observed(
             task=task,
@@ -82,9 +86,10 @@ class Reconciler:
             logs=self.sessions.views(session),
             warnings=found.warnings,
             rival=None if begun or task.finished else await self._rival(task),
-            refusal=jobs.refusal(task, self._settings),
+            refusal=session.refused or jobs.refusal(task, self._settings),
             pending_since=task.metadata.creation_timestamp if pending else None,
             stop_since=session.stop_since,
+            opened=session.opened,
             last_write=session.last_write,
         )
 

@@ -2,6 +2,7 @@
 
 from controller.admission import Card, turns
 from controller.observed import Turn
+from crds import names
 from crds.model import AnsibleTask
 
 
@@ -25,6 +26,7 @@ class Registry:
             source=task.spec.source or "",
             exclusive=task.spec.exclusive_hosts,
             hosts=frozenset(task.spec.hosts),
+            pending=task.metadata.annotations.get(names.ANNOTATION_PARAMS) == "pending",
             active=active
             or (known is not None and known.active and known.uid == task.metadata.uid),
         )
@@ -51,7 +53,7 @@ class Registry:
         """Waiting tasks that may start now."""
         ready = self._all()
         return [card.name for card in self._cards.values()
-                if not card.active and ready[card.name].admitted]  # fmt: skip
+                if not card.active and not card.pending and ready[card.name].admitted]  # fmt: skip
 
     def next(self, count: int) -> list[str]:
         """The first `count` tasks of the queue that may not start yet, in its order."""

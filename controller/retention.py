@@ -39,9 +39,11 @@ def ended(metadata: dict[str, Any]) -> Ended | None:
 def surplus(tasks: Iterable[Ended], now: float, *, keep: int, youngest: int) -> list[Ended]:
     """The tasks that go now: those whose time is over, then the oldest beyond `keep`.
 
-    None goes for the count's sake within `youngest` seconds of its end.
+    None goes for the count's sake within `youngest` seconds of its end, and none of which it is not
+    known any more when its time is over.
     """
-    ordered = sorted(tasks, key=lambda task: (task.ended, task.name))
+    known = [task for task in tasks if not task.stale]
+    ordered = sorted(known, key=lambda task: (task.ended, task.name))
     over = [task for task in ordered if task.expires <= now]
     left = [task for task in ordered if task.expires > now]
     excess = left[: max(0, len(left) - keep)]

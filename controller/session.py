@@ -29,6 +29,10 @@ class Session:
     logs: dict[int, SliceLog]
     readers: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     stop_since: datetime | None = None
+    refused: str | None = None
+    """Why the API server refused what the task needs to start, `REASON: sentence`."""
+    opened: dict[int, datetime] = field(default_factory=dict)
+    """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None
 
 
@@ -53,6 +57,7 @@ class Sessions:
             chunks = await self._archive.read(task)
             for index, log in logs.items():
                 log.restore([chunk for chunk in chunks if chunk.index == index])
+                log.cut = task.status.log is not None and task.status.log.cut
         session = Session(uid, task.metadata.name, logs)
         self._sessions[uid] = session
         return session

@@ -1,11 +1,24 @@
 """The controller's settings, from environment variables named OCTANS_*."""
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crds import names
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error.msg}") from error
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_expression)]
+"""A regular expression as the runner's Python has them."""
 
 
 class Settings(BaseSettings):
@@ -69,5 +82,7 @@ class Settings(BaseSettings):
                              "+ the host's address.")  # fmt: skip
     secret_prefix: str = Field(names.SECRET_PREFIX, description="Secrets that a task may name "
                                "start with it.")  # fmt: skip
-    secret_names: str = Field("pass|secret|token|key", description="Variables named like this "
-                              "(regular expression) are replaced in output.")  # fmt: skip
+    secret_names: Expression = Field(
+        "pass|secret|token|key",
+        description="Variables named like this (regular expression) are replaced in output.",
+    )

@@ -66,7 +66,6 @@ def pod_view(pod: Object) -> PodView:
         unschedulable=scheduled.get("message") or "no node fits"
         if scheduled.get("reason") == "Unschedulable"
         else "",
-        ready_reason=conditions.get("Ready", {}).get("reason", ""),
         disruption=conditions.get("DisruptionTarget", {}).get("reason", ""),
         waiting=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),

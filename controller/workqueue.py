@@ -9,6 +9,7 @@ from crds import errors
 Reconcile = Callable[[str], Awaitable[float | None]]
 """Looks at one name; answers after how many seconds to look again, None: on the next event."""
 
+_CONFLICT_DELAY = 0.02
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 30.0
 
@@ -61,8 +62,8 @@ class WorkQueue:
         try:
             again = await self._reconcile(name)
         except errors.Conflict:
-            # Something changed since it was read: not a failure, look at once.
-            return 0.0
+            # Something changed since it was read: not a failure, look again soon.
+            return _CONFLICT_DELAY
         except Exception as error:  # one task's failure must not end the others
             count = self._failures[name] = self._failures.get(name, 0) + 1
             self._report(name, error)

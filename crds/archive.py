@@ -7,11 +7,10 @@ appends, the API reads; deleting the task deletes its archive.
 import base64
 import gzip
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crds import errors, frames, names
+from crds import errors, names
 from crds.client import CONFIG_MAPS, Client, Object
 from crds.model import AnsibleTask
 
@@ -52,26 +51,6 @@ def pack(task_uid: str, index: int, first: int, lines: list[bytes]) -> Chunk:
     """A chunk of lines whose first frame has number `first`."""
     data = gzip.compress(b"".join(line + b"\n" for line in lines), compresslevel=6, mtime=0)
     return Chunk(task_uid, index, first, first + len(lines) - 1, data)
-
-
-def records(chunks: Iterable[Chunk]) -> dict[int, list[frames.Record]]:
-    """Slice index to its records, in order, each sequence number once."""
-    found: dict[int, list[frames.Record]] = {}
-    for index, lines in _lines_by_slice(chunks).items():
-        parsed = (frames.parse(line) for line in lines)
-        found[index] = list(frames.records(frame for frame in parsed if frame is not None))
-    return found
-
-
-def _lines_by_slice(chunks: Iterable[Chunk]) -> dict[int, list[bytes]]:
-    slices: dict[int, list[bytes]] = {}
-    reached: dict[int, int] = {}
-    for chunk in sorted(chunks, key=lambda chunk: (chunk.index, chunk.first)):
-        # A chunk written twice around a crash overlaps with what is there already.
-        skip = max(0, reached.get(chunk.index, 0) - chunk.first + 1)
-        slices.setdefault(chunk.index, []).extend(chunk.lines()[skip:])
-        reached[chunk.index] = max(reached.get(chunk.index, 0), chunk.last)
-    return slices
 
 
 class ConfigMapArchive:

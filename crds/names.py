@@ -50,7 +50,7 @@ ANNOTATION_GENERATION: Final = "octans.io/generation"
 """Generation of the spec that the two above and observedGeneration speak of."""
 
 SECRET_PREFIX: Final = "octans-"
-"""Secrets that a task may name start with this (a setting), or with the task's own name."""
+"""Secrets that a task may name start with this (a setting); else only its own params' one."""
 
 MAX_ID: Final = 2**31 - 1
 """Clients in the field store ids as signed 32-bit integers."""
@@ -109,9 +109,14 @@ def input_secret(task: str, uid: str) -> str:
     return f"{task}-{uid[:8]}-input"
 
 
-def params_secret(task: str) -> str:
-    """How the name of the Secret begins in which the API keeps a request's `params`."""
-    return f"{task}-params"
+def params_secret(task: str, digits: str) -> str:
+    """Name of the Secret in which the API keeps a request's `params`; 8 random hex digits."""
+    return f"{task}-params-{digits}"
+
+
+def is_params_secret(task: str, secret: str) -> bool:
+    """Whether a Secret is called as the one with a task's `params` is."""
+    return re.fullmatch(re.escape(params_secret(task, "")) + "[0-9a-f]{8}", secret) is not None
 
 
 def archive_chunk(task: str, uid: str, index: int, first: int) -> str:

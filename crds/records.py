@@ -102,7 +102,9 @@ class Result:
 
     def failure(self) -> str:
         """What went wrong, as people want to read it (API.md, getlog): msg; where that only speaks
-        of a return code, stderr, else the end of stdout."""
+        of a return code, stderr, else the end of stdout. Of a loop, the messages of its items."""
+        if self.items:
+            return "; ".join(self.items)
         if self.msg and self.msg.strip() not in _RETURN_CODE_ONLY:
             return self.msg
         text = (self.stderr or "").strip() or (self.stdout or "").strip()[-1024:]

@@ -59,7 +59,8 @@ def write(paths: Paths, slice_: Slice, own: Mapping[str, Mapping[str, str]]) -> 
         "MAX_EVENT_RES": str(16 * 1024 * 1024),
     }
     if given.playbook is not None:
-        env["OCTANS_CHECK_HOSTS"] = "1"
+        every = [name for part in given.slices for name in part]
+        env["OCTANS_CHECK_HOSTS"] = str(_put(paths.run / "octans-all-hosts.json", every))
     return Command([*arguments, "-i", str(inventory), str(playbook)], env, paths.play)
 
 

@@ -18,9 +18,13 @@ from ansible.cli.playbook import PlaybookCLI
 from ansible.errors import AnsibleParserError
 from ansible.executor import playbook_executor
 from ansible.executor.task_queue_manager import TaskQueueManager
+from ansible.inventory.manager import InventoryManager
 
 CHECK_HOSTS = "OCTANS_CHECK_HOSTS"
-"""Environment variable: set where the plays are the caller's, whose `hosts` may match nothing."""
+"""Environment variable: set where the plays are the caller's, whose `hosts` may match nothing.
+
+It names a file with the list of all the task's hosts: this slice has but some of them.
+"""
 
 
 class Launch(PlaybookCLI):  # type: ignore[misc]
@@ -28,8 +32,12 @@ class Launch(PlaybookCLI):  # type: ignore[misc]
 
     def _play_prereqs(self) -> Any:  # noqa: ANN401 - three untyped objects of Ansible
         loader, inventory, variables = super()._play_prereqs()
-        if os.environ.get(CHECK_HOSTS):
-            check_hosts(json.loads(Path(self.args[-1]).read_text(encoding="utf-8")), inventory)
+        if file := os.environ.get(CHECK_HOSTS):
+            whole = InventoryManager(loader, parse=False)
+            for name in _read(file):
+                whole.add_host(name)
+            whole.reconcile_inventory()
+            check_hosts(_read(self.args[-1]), whole)
         return loader, inventory, variables
 
 
@@ -49,6 +57,10 @@ class Manager(TaskQueueManager):  # type: ignore[misc]
             hosts = {"given_up": sorted(self._failed_hosts), "left_out": sorted(every - limited)}
             args[0].update_custom_stats("octans", hosts)
         super().send_callback(name, *args, **more)
+
+
+def _read(file: str) -> Any:  # noqa: ANN401 - JSON that we have written
+    return json.loads(Path(file).read_text(encoding="utf-8"))
 
 
 def check_hosts(plays: list[dict[str, Any]], inventory: Any) -> None:  # noqa: ANN401

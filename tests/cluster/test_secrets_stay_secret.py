@@ -51,7 +51,7 @@ async def test_params_arrive_on_the_machine_and_nowhere_else(
     )
     holders = await _holders(tasks, canary)
     assert len(holders) == 1
-    assert holders[0].startswith(names.params_secret(_object(number)))
+    assert names.is_params_secret(_object(number), holders[0])
     seen = await octans.ended(number)
     assert seen["status"] == SUCCESS
     assert (await machines[0].run(f"cat {file}")).strip() == canary, "the play did get it"
@@ -141,9 +141,11 @@ async def test_a_task_may_not_read_other_secrets_of_the_namespace(
     fields: tuple[dict[str, Any], ...] = (
         {"varsFrom": [{"name": f"{victim}-input"}]},
         {"becomePasswordSecret": "root-password"},
+        {"varsFrom": [{"name": "thief-2-password"}]},
     )
     for number, field in enumerate(fields):
-        name = unique(f"thief-{number}")
+        # The third one is called as the Secret begins that it is after.
+        name = f"thief-{number}" if number == 2 else unique(f"thief-{number}")
         await tasks.create(manifest(name, addresses[:1], **field))
         task = await tasks.ended(name, seconds=20)
         assert (task.status.phase, task.status.reason) == ("Failed", "SecretNotAllowed")

@@ -154,6 +154,9 @@ def test_a_host_is_found_with_and_without_its_port() -> None:
     stored = task(Phase.RUNNING, hosts=("10.0.0.7:2222", "[fd00::7]:22"))
     for host in ("10.0.0.7", "10.0.0.7:2222", "fd00::7", "[fd00::7]:22"):
         assert loglines.matches(stored, LogAsk("16-16", None, host)), host
+    bare = task(Phase.RUNNING, hosts=("2001:db8::1:5", "[2001:db8::2]"))
+    assert loglines.matches(bare, LogAsk("16-16", None, "2001:db8::2"))
+    assert not loglines.matches(bare, LogAsk("16-16", None, "2001:db8::1"))
 
 
 UNKNOWN = {

@@ -55,6 +55,7 @@ def http(settings: Settings) -> httpx.AsyncClient:
         rates=Rates(Rate(settings.run_rate, settings.run_burst),
                     Rate(settings.other_rate, settings.other_burst), clock),
         memory=application.state.memory,
+        waiting=asyncio.Semaphore(1),
     )  # fmt: skip
     transport = httpx.ASGITransport(app.wrapped(application, settings))
     return httpx.AsyncClient(transport=transport, base_url="http://octans")

@@ -92,6 +92,13 @@ def test_parallel_run_spreads_evenly(hosts: int, forks: int, slices: int, each: 
     assert (spec.slices, spec.forks) == (slices, each)
 
 
+def test_one_pod_works_on_as_many_machines_at_once() -> None:
+    nodes = [f"h{at}" for at in range(60)]
+    asked_for = {"name": "n", "nodes": nodes, "tasks": [{"raw": "true"}], "fork_num": 1}
+    spec = read_run(asked_for, ("tasks",), Settings(max_slices=1), parallel=True).spec
+    assert (spec.slices, spec.forks) == (1, 50)
+
+
 WRONG: dict[str, tuple[str, Any]] = {
     "no name": ("name", None),
     "empty name": ("name", ""),
@@ -232,6 +239,8 @@ def test_equal_requests_share_a_fingerprint_and_others_do_not() -> None:
         canonical("parallel_run", headers, {"a": 1, "b": 2}),
         canonical("run", Headers("s", "d", False), {"a": 1, "b": 2}),
     ]
+    keyed = [Headers("s", c, False, idempotency_key="k") for c in ("c", "d")]
+    assert len({canonical("run", head, {"a": 1}) for head in keyed}) == 1, "name, key and body"
     prints = [fingerprint("k", text) for text in (first, *others)] + [fingerprint("l", first)]
     assert len(set(prints)) == len(prints)
 

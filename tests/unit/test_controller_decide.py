@@ -5,11 +5,12 @@ import json
 import pytest
 
 from controller import plan as plans
+from controller import reasons
 from controller.decide import PENDING, decide
 from controller.observed import LogView, Observed, Turn
 from controller.plan import Plan
 from controller.results import HostBook
-from crds import names
+from crds import errors, names
 from crds.conditions import FINISHED, SUCCEEDED, Phase, Reason
 from crds.records import RunStatus
 from tests.unit import seen as s
@@ -240,6 +241,51 @@ STOPS = {
         seen(claimed(cancel=True), stop_since=NOW),
         "Whether it had begun is not known: it may have run."),
 }  # fmt: skip
+
+
+def test_a_stop_waits_for_what_is_still_being_read() -> None:
+    """Its pod was taken away under it; the reader has not come to the end of its log."""
+    log = {0: s.begun_log(following=True)}
+    plan = decide(seen(claimed(cancel=True), logs=log, stop_since=ago(2)), NOW)
+    assert plan.status is None or not plan.status.phase.terminal
+    assert plan.again is not None
+
+
+def test_time_behind_the_gate_does_not_count_against_a_pod() -> None:
+    old = pod(created=ago(900), scheduled=None, unschedulable="0/1 nodes fit")
+    just = decide(seen(claimed(), old, opened={0: ago(1)}), NOW)
+    assert not [step for step in just.before if isinstance(step, plans.DeletePod)]
+    long_ago = decide(seen(claimed(), old, opened={0: ago(900)}), NOW)
+    assert [step for step in long_ago.before if isinstance(step, plans.DeletePod)]
+
+
+def test_a_strangers_job_in_place_of_ours_ends_what_had_begun_as_that() -> None:
+    begun = s.task(status={"phase": "Running", "jobName": "t", "slices": [claim()]})
+    logs = {0: s.begun_log(exhausted=True)}
+    status = decide(seen(begun, job=s.job(owner_uid="other"), logs=logs), NOW).status
+    assert status is not None
+    assert status.reason == Reason.JOB_DELETED
+    assert "It had begun" in status.message
+
+
+def test_a_node_that_is_gone_is_no_eviction() -> None:
+    gone = over(137, "Error", disruption="DeletionByPodGC")
+    status = decide(seen(claimed(), gone, logs=UNREAD), NOW).status
+    assert status is not None
+    assert status.reason == Reason.NODE_LOST
+
+
+REFUSALS = {
+    "quota": (errors.Forbidden('jobs "t" is forbidden: exceeded quota: q'), Reason.QUOTA_EXCEEDED),
+    "webhook": (errors.Forbidden('admission webhook "w" denied the request'), Reason.POD_REFUSED),
+    "too large": (errors.Invalid("Secret is too long"), Reason.POD_REFUSED),
+    "our own rights": (errors.Forbidden("cannot create resource jobs"), None),
+}
+
+
+@pytest.mark.parametrize(("error", "reason"), REFUSALS.values(), ids=REFUSALS)
+def test_what_will_never_be_accepted(error: errors.ClusterError, reason: Reason | None) -> None:
+    assert reasons.of_refusal(error) is reason
 
 
 @pytest.mark.parametrize(("what", "message"), STOPS.values(), ids=STOPS)

@@ -62,14 +62,15 @@ def test_queue(cards: list[Card], places: int, expected: list[str]) -> None:
     assert order(cards, places) == expected
 
 
-def kept(name: str, ended_at: int, expires: int = 10_000) -> Ended:
-    return Ended(name, name, ended_at, expires, stale=False)
+def kept(name: str, ended_at: int, expires: int = 10_000, *, stale: bool = False) -> Ended:
+    return Ended(name, name, ended_at, expires, stale=stale)
 
 
 RETENTION = {
     "time is over": ([kept("a", 1, expires=100), kept("b", 1)], 10, 0, ["a"]),
     "oldest beyond the count": ([kept("c", 3), kept("a", 1), kept("b", 2)], 1, 0, ["a", "b"]),
     "none that is young": ([kept("a", 1), kept("b", 990)], 0, 100, ["a"]),
+    "its time was changed": ([kept("a", 1, expires=100, stale=True)], 10, 0, []),
     "few enough": ([kept("a", 1)], 1, 0, []),
 }
 
@@ -111,9 +112,11 @@ def test_the_job_runs_each_slice_once_behind_a_gate() -> None:
 
 
 def test_the_input_says_what_the_spec_says() -> None:
-    what = task(hosts=["a", "b", "a"], slices=2, vars={"x": "{{ y }}"}, tags=["one"], limit="a")
+    what = task(hosts=["a", "b", "a"], slices=2, vars={"x": "{{ y }}"}, tags=["one"])
     found = jobs.run_input(what, Settings())
     assert found.slices == (("a",), ("b",))
+    limited = task(hosts=["a", "b"], slices=2, limit="a")
+    assert jobs.run_input(limited, Settings()).slices == (("a", "b"),), "it means all hosts"
     assert RunInput.load(found.dump()) == found
 
 
@@ -121,7 +124,10 @@ def test_the_input_says_what_the_spec_says() -> None:
     ("spec", "refused"),
     [
         ({"sshKeySecret": "octans-mine"}, False),
-        ({"sshKeySecret": "t-key"}, False),
+        ({"varsFrom": [{"name": "t-params-0123abcd"}]}, False),
+        ({"sshKeySecret": "t-key"}, True),
+        ({"varsFrom": [{"name": "t-params-of-mine"}]}, True),
+        ({"varsFrom": [{"name": "t2-params-0123abcd"}]}, True),
         ({"sshKeySecret": "database"}, True),
         ({"varsFrom": [{"name": "tx"}]}, True),
         ({"runner": "old"}, True),

@@ -35,6 +35,16 @@ def test_a_slice_is_this_pods_alone(ground: Ground) -> None:
     assert ran.of(Kind.START)[0]["slice"] == 1
 
 
+def test_a_play_may_be_for_hosts_of_another_slice(ground: Ground) -> None:
+    plays = [
+        {"hosts": host, "gather_facts": False, "tasks": [{"raw": "true"}]}
+        for host in (ABSENT, ground.server.host)
+    ]
+    ran = ground.run(index=1, slices=((ABSENT,), (ground.server.host,)), playbook=plays)
+    assert (ran.rc, ran.end.message) == (0, "")
+    assert [result.host for result in ran.results] == [ground.server.host]
+
+
 def test_one_host_fails_and_one_is_not_there(ground: Ground) -> None:
     ran = ground.run(
         slices=((ABSENT, ground.server.host),),
