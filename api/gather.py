@@ -37,7 +37,7 @@ async def of_one(tasks: TaskStore, task: AnsibleTask) -> list[Entry]:
 async def everything(
     tasks: TaskStore, found: list[AnsibleTask], label: str
 ) -> AsyncIterator[tuple[AnsibleTask, list[Entry]]]:
-    """The results of each of some tasks in turn, also those not archived yet.
+    """The results of each of some tasks in turn, those not archived yet and what is under way, too.
 
     `label` fits the archives of all of them: one list call where they are small, as a rule.
     """
@@ -49,9 +49,8 @@ async def everything(
 
     async def one(task: AnsibleTask) -> list[Entry]:
         live = await _live(tasks, task, until, places)
-        if listed is not None:
-            return results.entries(listed.pop(task.metadata.uid), live)
-        return results.entries(await archive.walk(task), live)
+        kept = await archive.walk(task) if listed is None else listed.pop(task.metadata.uid)
+        return results.entries(kept, live, running=not task.finished)
 
     for at in range(0, len(found), _AT_ONCE):
         batch = found[at : at + _AT_ONCE]

@@ -64,7 +64,8 @@ def _line(task: AnsibleTask, entry: Entry) -> Line:
         global_id=task.spec.correlation_id or "",
         source=task.spec.source or "",
         create_time=results.rfc3339(result.start),
-        end_time=results.rfc3339(result.end),
+        # Nothing of what is still running.
+        end_time=results.rfc3339(result.end) if result.status else "",
         host=result.host,
         result=result.status,
         messages=results.messages(result) if bad else (),

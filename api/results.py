@@ -1,8 +1,9 @@
 """Ansible's results out of archived and live frames. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, Final
 
 from crds import frames
@@ -24,19 +25,32 @@ class Entry:
     result: Result
 
 
-def entries(chunks: Iterable[Chunk], live: dict[int, bytes] | None = None) -> list[Entry]:
-    """The results of one task by slice and sequence; `live` holds pods' logs by slice."""
+def entries(
+    chunks: Iterable[Chunk], live: dict[int, bytes] | None = None, *, running: bool = False
+) -> list[Entry]:
+    """The results of one task by slice and sequence; `live` holds pods' logs by slice.
+
+    With `running` also what was begun and has no result yet: with an empty status, and no end.
+    """
     lines: dict[int, list[bytes]] = {}
     for chunk in chunks:
         lines.setdefault(chunk.index, []).extend(chunk.lines())
     for index, log in (live or {}).items():
         lines.setdefault(index, []).extend(log.splitlines())
-    return [
-        Entry(index, record.seq, Result.read(record.data))
-        for index in sorted(lines)
-        for record in frames.records(_ordered(lines[index]))
-        if record.kind is Kind.TASK
-    ]
+    found: list[Entry] = []
+    for index in sorted(lines):
+        begun: dict[str, Entry] = {}
+        for record in frames.records(_ordered(lines[index])):
+            if record.kind not in (Kind.BEGIN, Kind.TASK):
+                continue
+            entry = Entry(index, record.seq, Result.read(record.data))
+            if record.kind is Kind.TASK:
+                begun.pop(entry.result.host, None)
+                found.append(entry)
+            else:
+                begun[entry.result.host] = Entry(index, record.seq, replace(entry.result, end=inf))
+        found += begun.values() if running else ()
+    return found
 
 
 def _ordered(lines: list[bytes]) -> list[frames.Frame]:

@@ -29,6 +29,8 @@ class Kind(StrEnum):
 
     START = "start"
     """The run begins: `hosts` (count), `slice`, `versions`."""
+    BEGIN = "begin"
+    """A host begins a task: `host`, `task`, `start`."""
     TASK = "task"
     """One result of one host, see records.Result."""
     LINE = "line"

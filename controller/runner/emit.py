@@ -53,6 +53,10 @@ class Emitter:
         """Write raw output while the budget lasts."""
         self._within(FULL, Kind.LINE, data)
 
+    def begin(self, data: dict[str, Any]) -> None:
+        """Write that a task begins, early in the budget only: its result will tell as much."""
+        self._within(FULL // 4, Kind.BEGIN, data, count=False)
+
     def task(self, data: dict[str, Any], short: dict[str, Any]) -> None:
         """Write a result, beyond the budget its short form."""
         if not self._within(FULL, Kind.TASK, data, count=False):

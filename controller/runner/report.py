@@ -54,8 +54,12 @@ class Report:
     def _task(self, _: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         self._names[str(data.get("task_uuid"))] = str(data.get("name") or data.get("task"))
 
-    def _start(self, _: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        self.hosts.started(str(data.get("host")), str(data.get("task")))
+    def _start(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        host, task = str(data.get("host")), str(data.get("task"))
+        self.hosts.started(host, task)
+        name = self.redactor.text(self._names.get(str(data.get("task_uuid")), task))
+        begun = events.seconds(event.get("created"))
+        self._emitter.begin({"host": host, "task": name, "start": begun})
 
     def _result(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         uuid = str(data.get("task_uuid"))

@@ -105,6 +105,14 @@ async def test_getlog_prints_a_line_for_each_result_also_while_the_task_runs(
         seconds=30,
     )
     assert (await octans.check(number))["status"] == RUNNING
+    under_way = await wait_for(
+        "lines of what is under way",
+        lambda: octans.getlog(correlation, host=addresses[0]),
+        lambda lines: lines[-1].result == "",
+        seconds=4,
+    )
+    assert [item.result for item in under_way] == ["ok", "failed", "skipped", ""]
+    assert under_way[-1].end_time == ""
     assert (await octans.ended(number))["status"] == SUCCESS
 
     lines = await octans.getlog(correlation, source="hubble")
@@ -206,7 +214,7 @@ async def test_parallel_run_answers_what_there_is_when_its_wait_ends(
     assert answer.status_code == 200, answer.text
     assert 8 <= answer.elapsed.total_seconds() < 13
     assert answer.headers["x-task-status"] == str(RUNNING)
-    assert [line(text).result for text in answer.json()] == ["ok"]
+    assert [line(text).result for text in answer.json()] == ["ok", ""], "the second one goes on"
     await octans.stop(name)
     assert (await octans.ended(name))["status"] == STOPPED
 

@@ -1,6 +1,7 @@
 """Results out of frames: archived, live, both, damaged."""
 
 from api import results
+from api.view import in_time
 from crds import archive
 from crds.archive import Chunk
 from crds.frames import Kind, encode
@@ -37,6 +38,20 @@ def test_the_live_log_goes_on_where_the_archive_ends() -> None:
     live = b"".join(line + b"\n" for line in lines)
     assert tasks(results.entries([chunk(lines, 1, 3)], {0: live})) == ["t0", "t1", "t2", "t3"]
     assert tasks(results.entries([], {0: live})) == ["t0", "t1", "t2", "t3"]
+
+
+def test_what_is_under_way_has_neither_result_nor_end() -> None:
+    lines: list[bytes] = []
+    for host, kind in (("a", Kind.BEGIN), ("b", Kind.BEGIN), ("a", Kind.TASK), ("a", Kind.BEGIN)):
+        found = Result(host, "t", "ok" if kind is Kind.TASK else "", 1.0, 2.0)
+        lines += encode("r", len(lines) + 1, 0, kind, found.data())
+    live = {0: b"\n".join(lines)}
+    assert [entry.seq for entry in results.entries([], live)] == [3]
+    running = results.entries([], live, running=True)
+    assert [(entry.result.host, entry.result.status) for entry in running] == [
+        ("a", "ok"), ("b", ""), ("a", ""),
+    ]  # fmt: skip
+    assert [entry.result.host for entry in in_time(running)] == ["a", "b", "a"]
 
 
 def test_half_a_line_at_the_end_of_a_live_log_is_left_out() -> None:

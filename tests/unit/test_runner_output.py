@@ -301,7 +301,8 @@ def test_report(sink: Sink) -> None:
     told.event(event("playbook_on_stats", ok={"h": 1}, processed={"h": 1},
                      artifact_data={"octans": {"given_up": ["h"], "left_out": ["i"]}}))  # fmt: skip
     told.beat()
-    data = [frame.data or {} for frame in sink.frames()]
+    begun, *data = [frame.data or {} for frame in sink.frames()]
+    assert (begun["host"], begun["task"]) == ("h", "evaluated")
     assert data[0]["task"] == "evaluated"
     assert data[1] == {"text": "ok: [h]"}
     assert data[2] == {"hosts": {"h": [1, 0, 0, 0, 0, 0, 0]}}
@@ -315,7 +316,8 @@ def test_what_our_own_stop_broke_is_in_flight(sink: Sink) -> None:
     told.cut_off = events.seconds("2026-01-01T00:00:00.5+00:00")
     told.event(event("runner_on_unreachable"))
     told.event(event("playbook_on_stats", processed={"h": 1}))
-    assert (sink.frames(), told.hosts.recap, told.hosts.in_flight()) == ([], None, ("h",))
+    assert [frame.kind for frame in sink.frames()] == [Kind.BEGIN]
+    assert (told.hosts.recap, told.hosts.in_flight()) == (None, ("h",))
 
 
 ERRORS = {

@@ -94,6 +94,16 @@ def test_results(ground: Ground) -> None:
     assert b"planted-secret" not in b"".join(ran.lines)
 
 
+def test_the_beginning_of_a_task_is_told(ground: Ground) -> None:
+    ran = ground.run(tasks=[{"name": "one", "raw": "true"}, {"name": "two", "raw": "sleep 1"}])
+    begun = ran.of(Kind.BEGIN)
+    assert [(one["host"], one["task"]) for one in begun] == [
+        (ground.server.host, "one"), (ground.server.host, "two"),
+    ]  # fmt: skip
+    for beginning, result in zip(begun, ran.results, strict=True):
+        assert abs(beginning["start"] - result.start) < 1
+
+
 def test_a_rescued_failure_is_none(ground: Ground) -> None:
     block = {"block": [{"raw": "exit 1"}], "rescue": [{"raw": "true"}]}
     ran = ground.run(tasks=[block])
