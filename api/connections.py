@@ -1,6 +1,7 @@
 """HTTP connections: uvicorn's, with our words for what is no request and an end to slow clients."""
 
 import asyncio
+import re
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -12,17 +13,21 @@ _HEAD_SECONDS: Final = 10.0
 _HEAD_BYTES: Final = 64 * 1024
 
 
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_UPGRADE = re.compile(rb"^upgrade[ \t]*:[^\n]*\n", re.IGNORECASE | re.MULTILINE)
+
+
 class Connection(HttpToolsProtocol):
     """One connection; a client that sends its headers too slowly or too long is cut off."""
 
     _waiting: asyncio.TimerHandle | None = None
-    _head_bytes = 0
     _in_head = True
     _in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected: it has some seconds to say what it wants."""
         super().connection_made(transport)
+        self._head = bytearray()
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -33,7 +38,6 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
         self._wait_for_head()
 
     def on_headers_complete(self) -> None:
@@ -43,8 +47,8 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Its body is there, if it has one."""
-        self._in_body = False
+        """Its body is there, if it has one; what comes next is another request."""
+        self._in_head, self._in_body = True, False
         self._head_came()
         super().on_message_complete()
 
@@ -55,12 +59,25 @@ class Connection(HttpToolsProtocol):
             self._waiting = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """More of a request; its headers may not grow without end."""
-        super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_BYTES:
-                self._refuse(431, f"the request headers must be at most {_HEAD_BYTES} bytes")
+        """More of a request; its headers may not grow without end, and are taken in whole.
+
+        An offer to go on in another protocol (`Upgrade`, as Java's client makes with every request)
+        is left out: that is allowed (RFC 9110, 7.8), and the parser would lose the body behind it.
+        """
+        if not self._in_head or not (self._head or data[:1].isalpha() or data[:1].isspace()):
+            super().data_received(data)
+            return
+        if not self._head:
+            self._unset_keepalive_if_required()
+            self._wait_for_head()
+        self._head += data
+        end = _END_OF_HEAD.search(self._head)
+        if (len(self._head) if end is None else end.start()) > _HEAD_BYTES:
+            self._refuse(431, f"the request headers must be at most {_HEAD_BYTES} bytes")
+        elif end is not None:
+            head, rest = self._head[: end.end()], self._head[end.end() :]
+            self._head = bytearray()
+            super().data_received(_UPGRADE.sub(b"", head) + rest)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
         """Answer what is no HTTP request."""

@@ -7,6 +7,7 @@ keys, lists, texts without NUL and lone surrogates, finite numbers, booleans and
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import yaml
@@ -18,6 +19,12 @@ Json = Any
 
 _MOST_ITEMS: Final = 300_000
 """Values of a document; more can't stand in 256 KiB of JSON, but YAML's aliases multiply."""
+_MOST_BYTES: Final = 1024 * 1024
+"""Of a YAML document's texts, aliases counted each time: more than any limit here lets through."""
+_LONGEST_NUMBER: Final = 400
+"""Characters; a longer one is no number that Ansible or JSON would keep, but costs seconds."""
+_MOST_BITS: Final = 1024
+"""Of a whole number."""
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 _GROWS = re.compile("[<>&\u2028\u2029]")
 
@@ -67,6 +74,8 @@ def _check_scalar(value: Json, field: str, int64: bool) -> None:
     elif isinstance(value, bool) or value is None:
         return
     elif isinstance(value, int):
+        if value.bit_length() > _MOST_BITS:
+            raise ParamError(f"{field} must hold whole numbers of at most {_MOST_BITS} bits")
         if int64 and not -(2**63) <= value < 2**63:
             raise ParamError(f"{field} must hold whole numbers of at most 64 bits")
     elif isinstance(value, float):
@@ -113,7 +122,7 @@ def parse(text: str, *, depth: int) -> Json:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - made from SafeLoader
     except RecursionError as error:
         raise NotParsable(f"must not nest deeper than {depth} levels") from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, OverflowError) as error:
         raise NotParsable(f"must be JSON or YAML{_where(error)}") from error
 
 
@@ -126,32 +135,48 @@ def _where(error: Exception) -> str:
     return "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """Of a part of a document: its values, and the bytes of its texts."""
+
+    values: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "_Size") -> "_Size":
+        return _Size(self.values + other.values, self.bytes + other.bytes)
+
+    def __sub__(self, other: "_Size") -> "_Size":
+        return _Size(self.values - other.values, self.bytes - other.bytes)
+
+
 def _bound(text: str, depth: int) -> None:
-    """Bound a document before anything is built from it: its nesting, and its values as aliases
-    multiply them."""
-    sizes: dict[str, int] = {}
-    opened: list[tuple[str | None, int]] = []
-    total = 0
+    """Bound a document before anything is built from it: its nesting, and its values and texts as
+    aliases multiply them."""
+    sizes: dict[str, _Size] = {}
+    opened: list[tuple[str | None, _Size]] = []
+    total = _Size()
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         anchor, before = getattr(event, "anchor", None), total
         if isinstance(event, yaml.CollectionStartEvent):
             opened.append((anchor, total))
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, before = opened.pop()
-            total += 1
+            total += _Size(1)
         elif isinstance(event, yaml.ScalarEvent):
-            total += 1
+            total += _Size(1, len(event.value))
         elif isinstance(event, yaml.AliasEvent):
             total += _size_of_alias(sizes, anchor)
         if anchor is not None and not isinstance(event, yaml.CollectionStartEvent):
             sizes[anchor] = total - before
         if len(opened) > depth:
             raise NotParsable(f"must not nest deeper than {depth} levels")
-        if total > _MOST_ITEMS:
+        if total.values > _MOST_ITEMS:
             raise NotParsable(f"must hold at most {_MOST_ITEMS} values")
+        if total.bytes > _MOST_BYTES:
+            raise TooLarge(f"YAML must hold at most {_MOST_BYTES} bytes of text, aliases included")
 
 
-def _size_of_alias(sizes: dict[str, int], anchor: str | None) -> int:
+def _size_of_alias(sizes: dict[str, _Size], anchor: str | None) -> _Size:
     if anchor is None or anchor not in sizes:
         raise NotParsable("must not hold an alias to itself or to nothing")
     return sizes[anchor]
@@ -183,6 +208,20 @@ def _as_text(loader: Json, node: yaml.Node) -> Json:
     return loader.construct_scalar(node)
 
 
+def _as_int(loader: Json, node: yaml.ScalarNode) -> Json:
+    return loader.construct_yaml_int(_number(node))
+
+
+def _as_float(loader: Json, node: yaml.ScalarNode) -> Json:
+    return loader.construct_yaml_float(_number(node))
+
+
+def _number(node: yaml.ScalarNode) -> yaml.ScalarNode:
+    if len(node.value) > _LONGEST_NUMBER:
+        raise NotParsable(f"must hold numbers of at most {_LONGEST_NUMBER} characters")
+    return node
+
+
 def _as_mapping(loader: Json, node: yaml.Node) -> Json:
     return loader.construct_mapping(node, deep=True)
 
@@ -191,3 +230,5 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
 _Loader.add_constructor("tag:yaml.org,2002:value", _as_text)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _as_list)
 _Loader.add_constructor("tag:yaml.org,2002:map", _as_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _as_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _as_float)

@@ -13,6 +13,8 @@ _REFUSED = re.compile(
     re.DOTALL,
 )
 """Ansible's connection and magic variables; nothing beyond this list is refused."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ANY = re.compile(r"[^\s=]+=")
 
 
 def read(value: Json, *, limit: int = 256 * 1024, depth: int = 64) -> dict[str, Json]:
@@ -39,6 +41,8 @@ def _from_text(text: str, limit: int, depth: int) -> Json:
     freeform.check_text(text, "params")
     if not text.strip():
         return {}
+    if (named := _pairs(text, _NAME)) is not None:
+        return named  # before YAML, to which `a="b: c"` is a mapping
     fault: freeform.NotParsable | None = None
     try:
         value = freeform.parse(text, depth=depth)
@@ -48,19 +52,23 @@ def _from_text(text: str, limit: int, depth: int) -> Json:
             return {}
     except freeform.NotParsable as error:
         fault = error
-    if (pairs := _pairs(text)) is not None:
+    if (pairs := _pairs(text, _ANY)) is not None:
         return pairs
     if fault is not None:
         raise ParamError(f"params {fault}") from fault
     return None
 
 
-def _pairs(text: str) -> dict[str, str] | None:
+def _pairs(text: str, name: re.Pattern[str]) -> dict[str, str] | None:
     """The variables of `a=1 b="two words"`; values stay texts. None where it is no such text."""
+    words = shlex.shlex(text, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters = True, ""
+    if '\\"' not in text:
+        words.escape = ""  # a backslash is one: `path=C:\\temp`
     try:
-        words = shlex.split(text)
+        found = list(words)
     except ValueError:
         return None
-    if not all(re.match(r"[^\s=]+=", word) for word in words):
+    if not all(name.match(word) for word in found):
         return None
-    return dict(word.split("=", 1) for word in words)
+    return dict(word.split("=", 1) for word in found)

@@ -21,6 +21,11 @@ _MOST_OBJECT: Final = 1024 * 1024
 """Bytes of a spec as stored; etcd refuses 1.5 MiB."""
 _USER: Final = r"[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*"
 _LIMIT: Final = r"[^-@/\s][^@/\n\r]*"
+_FIELDS: Final = (
+    "name", "nodes", "tasks", "content", "tasktype", "params", "user", "fork_num", "timeout",
+    "port", "gather_facts", "become", "check", "diff", "tags", "skip_tags", "limit",
+)  # fmt: skip
+"""All that a run looks at."""
 _MOST_FORKS_AT_ONCE: Final = 50
 """A slice of a parallel run works on so many machines at a time, if it has them."""
 
@@ -54,6 +59,7 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
     raw = headers.get(name)
     if raw is None:
         return None
+    raw = raw.strip(" \t")  # no part of the value (RFC 9110, 5.5)
     try:
         text = raw.encode("latin-1").decode("utf-8")  # as most clients send other letters
     except UnicodeError:
@@ -177,10 +183,14 @@ def read_log(body: dict[str, Any], headers: Headers) -> LogAsk:
 def canonical(call: str, headers: Headers, body: dict[str, Any]) -> str:
     """A request as text; equal for equal requests, whatever their spacing and order of fields.
 
-    With an Idempotency-Key only call and body count: a repeat may have a new correlation id.
+    Of the body only what is looked at. With an Idempotency-Key only call and body count: a repeat
+    may have a new correlation id.
     """
+    given = {name: body[name] for name in _FIELDS if body.get(name) is not None}
+    if "tasks" in given:
+        given.pop("content", None)
     keyed = headers.idempotency_key is not None
-    asked = [call, body] if keyed else [call, headers.source, headers.correlation, body]
+    asked = [call, given] if keyed else [call, headers.source, headers.correlation, given]
     return json.dumps(asked, sort_keys=True, separators=(",", ":"))
 
 

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     job_keep_seconds: int = Field(300, ge=0, description="Seconds Job and pod stay after the end.")
     resync_seconds: float = Field(30, gt=0, description="Every task is looked at so often.")
     status_seconds: float = Field(2, ge=0, description="Progress is written at most so often.")
-    archive_seconds: float = Field(15, gt=0, description="Log is archived at least so often.")
+    archive_seconds: float = Field(12, gt=0, description="Log is archived at least so often.")
     archive_bytes: int = Field(256 * 1024, ge=1, description="Log is archived at so many bytes.")
     archive_limit: int = Field(1024 * 1024, ge=1024, description="Compressed bytes kept of a "
                                "task's log; beyond it head and tail.")  # fmt: skip

@@ -38,6 +38,7 @@ class Launch(PlaybookCLI):  # type: ignore[misc]
                 whole.add_host(name)
             whole.reconcile_inventory()
             check_hosts(_read(self.args[-1]), whole)
+            Manager.whole = whole
         return loader, inventory, variables
 
 
@@ -48,7 +49,13 @@ class Manager(TaskQueueManager):  # type: ignore[misc]
     well there; and hosts that no play reached are not there, whatever the reason.
     """
 
+    whole: Any = None
+    """The inventory of all the task's hosts, where the plays are the caller's."""
+
     def send_callback(self, name: str, *args: Any, **more: Any) -> None:  # noqa: ANN401
+        if name == "v2_playbook_on_play_start" and self.whole is not None:
+            # What stood in {{ }} is known by now.
+            check_patterns(args[0].hosts, self.whole, f"play {args[0].get_name()!r}")
         if name == "v2_playbook_on_stats":
             every = {host.name for host in self._inventory.get_hosts(
                 ignore_limits=True, ignore_restrictions=True
@@ -70,15 +77,17 @@ def check_hosts(plays: list[dict[str, Any]], inventory: Any) -> None:  # noqa: A
         texts = [patterns] if isinstance(patterns, str) else patterns
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             continue  # an import, or nonsense that Ansible describes better
-        if any("{{" in text for text in texts):
-            continue  # decided when Ansible evaluates it
-        found = inventory.get_hosts(patterns)
-        if any(host.implicit for host in found):
-            raise AnsibleParserError(f"play {number}: hosts names localhost, no host of the task")
-        if not found:
-            raise AnsibleParserError(
-                f"play {number}: hosts {patterns!r} matches none of the task's hosts"
-            )
+        if not any("{{" in text for text in texts):  # else when Ansible has evaluated it
+            check_patterns(patterns, inventory, f"play {number}")
+
+
+def check_patterns(patterns: Any, inventory: Any, play: str) -> None:  # noqa: ANN401
+    """The same for the patterns of one play."""
+    found = inventory.get_hosts(patterns)
+    if any(host.implicit for host in found):
+        raise AnsibleParserError(f"{play}: hosts names localhost, no host of the task")
+    if not found:
+        raise AnsibleParserError(f"{play}: hosts {patterns!r} matches none of the task's hosts")
 
 
 def main() -> None:

@@ -153,6 +153,45 @@ WIRE = {
 }
 
 
+def request(name: str, body: bytes, *lines: str) -> bytes:
+    head = [f"POST /api/{name} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *lines]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+ASK = b'{"id": 5}'
+OFFERS = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB")
+SENT = {
+    "an offer to upgrade, as Java's client makes it": [request("check", ASK, *OFFERS)],
+    "its body later": [request("check", ASK, *OFFERS)[:-9], ASK],
+    "byte by byte": [bytes([byte]) for byte in request("check", ASK, *OFFERS)],
+    "twice on one connection": [request("check", ASK, *OFFERS) * 2],
+    "long ones in a row": [request("check", b'{"id": 5, "x": "%s"}' % (b"y" * 70_000)) * 2],
+    "the second in two parts": [
+        request("check", ASK) + b"POST /api/che",
+        request("check", ASK)[13:],
+    ],
+}
+
+
+@pytest.mark.parametrize("what", SENT)
+async def test_however_a_request_comes_it_is_read_whole(front: Octans, what: str) -> None:
+    url = front.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    for data in SENT[what]:
+        writer.write(data)
+        await writer.drain()
+        await asyncio.sleep(0)
+    expected = b"".join(SENT[what]).count(b"POST ")
+    answers = b""
+    async with asyncio.timeout(10):
+        while answers.count(b"task not found...") < expected:
+            piece = await reader.read(65536)
+            assert piece, answers
+            answers += piece
+    writer.close()
+    assert answers.count(b"HTTP/1.1 404 ") == expected, answers
+
+
 async def test_what_is_no_request_is_answered_in_our_shape_and_cut_off(front: Octans) -> None:
     url = front.http.base_url
 

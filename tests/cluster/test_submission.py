@@ -50,7 +50,8 @@ class _Mortal(Client):
 
 async def killed(tasks: Tasks, body: dict[str, Any], before: str, key: str | None) -> None:
     """Leave behind what an API does that is killed before a write."""
-    headers = read_headers({name.lower(): value for name, value in HEADERS.items()})
+    sent = {name.lower(): value for name, value in HEADERS.items()}
+    headers = read_headers(sent | ({"idempotency-key": key} if key else {}))
     ask = read_run(body, ("tasks",), Settings(), parallel=False)
     origin = submit.Origin(
         request_id=uuid.uuid4().hex, source=headers.source, correlation="16-16",

@@ -20,6 +20,9 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "YAML text": ("a: 1\nb: two\n", {"a": 1, "b": "two"}),
     "YAML keys stay texts": ("n: 1\non: 2\n", {"n": 1, "on": 2}),
     "key=value pairs": ('a=1 b="two words" c=', {"a": "1", "b": "two words", "c": ""}),
+    "a pair that YAML would take": ('a="b: c" x=1', {"a": "b: c", "x": "1"}),
+    "backslashes": (r"path=C:\temp\new x=1", {"path": r"C:\temp\new", "x": "1"}),
+    "escaped quotes": (r'a="say \"hi\""', {"a": 'say "hi"'}),
     "one pair with a template": ("cmd={{x}}", {"cmd": "{{x}}"}),
     "a value with an equals sign": ("url=http://h/?a=b", {"url": "http://h/?a=b"}),
     "names that field clients send": ({"name": 1, "port": 2}, {"name": 1, "port": 2}),
@@ -45,6 +48,11 @@ REFUSED: dict[str, Any] = {
     "a lone surrogate": {"a": ["\ud800"]},
     "nested too deep": {"a": json.loads("[" * 100 + "]" * 100)},
     "not a number": "a: .nan",
+    "a tag that lies": "a: !!bool maybe",
+    "a number that is none": "a: !!int '_'",
+    "a float without end": "a: " + "1:" * 300 + "1.5",
+    "digits without end": "a: 0x" + "f" * 5000,
+    "a whole number without end": {"a": 2**20_000},
 }
 
 
@@ -70,6 +78,12 @@ def test_anything_else_is_a_param_error(value: Any) -> None:
 def test_params_beyond_the_limit_name_it(value: Any) -> None:
     with pytest.raises(TooLarge, match="params must be at most 262144 bytes"):
         params.read(value)
+
+
+def test_a_text_that_aliases_multiply_is_refused_before_it_is_built() -> None:
+    bomb = f'a: &a "{"x" * 100_000}"\nb:\n' + "- *a\n" * 2500
+    with pytest.raises(TooLarge, match="aliases included"):
+        params.read(bomb)
 
 
 def _read(text: str) -> dict[str, Any] | str:

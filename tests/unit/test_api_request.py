@@ -232,12 +232,13 @@ def test_of_a_key_given_twice_the_last_counts() -> None:
 
 def test_equal_requests_share_a_fingerprint_and_others_do_not() -> None:
     headers = Headers("s", "c", False)
-    first = canonical("run", headers, {"a": 1, "b": 2})
-    assert first == canonical("run", headers, {"b": 2, "a": 1})
+    first = canonical("run", headers, {"name": "n", "port": 2})
+    for same in ({"port": 2, "name": "n"}, {"name": "n", "port": 2, "user": None, "unlisted": 1}):
+        assert first == canonical("run", headers, same)
     others = [
-        canonical("run", headers, {"a": 1, "b": "2"}),
-        canonical("parallel_run", headers, {"a": 1, "b": 2}),
-        canonical("run", Headers("s", "d", False), {"a": 1, "b": 2}),
+        canonical("run", headers, {"name": "n", "port": "2"}),
+        canonical("parallel_run", headers, {"name": "n", "port": 2}),
+        canonical("run", Headers("s", "d", False), {"name": "n", "port": 2}),
     ]
     keyed = [Headers("s", c, False, idempotency_key="k") for c in ("c", "d")]
     assert len({canonical("run", head, {"a": 1}) for head in keyed}) == 1, "name, key and body"

@@ -38,6 +38,14 @@ def test_no_text_of_data_is_a_template(ground: Ground) -> None:
     assert f"PLAY [a task {TEMPLATE}]" in ran.output
 
 
+def test_any_name_is_a_variable(ground: Ground) -> None:
+    """Ansible has no expression for such a name, but finds it among the host's variables."""
+    odd = {"my-var": 1, "0": "zero", "a b": [], "ünï": {}}
+    show = {"debug": {"msg": "{{ hostvars[inventory_hostname]['my-var'] }} {{ ok }}"}}
+    ran = ground.run(variables={**odd, "ok": "fine"}, tasks=[show])
+    assert (ran.rc, ran.results[0].msg) == (0, "1 fine")
+
+
 def test_names_of_hosts_are_literal(ground: Ground) -> None:
     """No pattern and no template; each is one host, under its own name."""
     strange = ("{{lookup('pipe','id')}}", "*", "!all", "a,b.invalid", "~web", "web[1:3].invalid")

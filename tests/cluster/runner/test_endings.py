@@ -20,6 +20,8 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "unknown role": ({"roles": [{"role": "nowhere"}]}, "nowhere"),
     "localhost": ({"playbook": [{"hosts": "localhost"}]}, "names localhost"),
     "matches none": ({"playbook": [{"hosts": "all"}, {"hosts": "db*"}]}, "play 2: hosts 'db*'"),
+    "localhost, later": ({"playbook": [{"hosts": "{{ x | default('localhost') }}"}]}, "names loc"),
+    "nobody, later": ({"playbook": [{"hosts": "{{ 'db' }}"}]}, "matches none"),
     "play without hosts": ({"playbook": [{"tasks": []}]}, "hosts"),
     "Ansible's own variable": ({"variables": {"ansible_user": "eve"}}, "ansible_user"),
     "an option as host": ({"slices": (("[-oProxyCommand=id]:1",),)}, "no IPv6 address"),
