@@ -164,7 +164,6 @@ SENT = {
     "an offer to upgrade, as Java's client makes it": [request("check", ASK, *OFFERS)],
     "its body later": [request("check", ASK, *OFFERS)[:-9], ASK],
     "byte by byte": [bytes([byte]) for byte in request("check", ASK, *OFFERS)],
-    "twice on one connection": [request("check", ASK, *OFFERS) * 2],
     "long ones in a row": [request("check", b'{"id": 5, "x": "%s"}' % (b"y" * 70_000)) * 2],
     "the second in two parts": [
         request("check", ASK) + b"POST /api/che",
@@ -190,6 +189,17 @@ async def test_however_a_request_comes_it_is_read_whole(front: Octans, what: str
             answers += piece
     writer.close()
     assert answers.count(b"HTTP/1.1 404 ") == expected, answers
+
+
+async def test_every_request_of_a_connection_may_offer_an_upgrade(front: Octans) -> None:
+    url = front.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    for _ in range(3):
+        writer.write(request("check", ASK, *OFFERS))
+        async with asyncio.timeout(10):
+            answer = await reader.readuntil(b'task not found..."}')
+        assert answer.startswith(b"HTTP/1.1 404 ")
+    writer.close()
 
 
 async def test_what_is_no_request_is_answered_in_our_shape_and_cut_off(front: Octans) -> None:
