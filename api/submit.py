@@ -39,8 +39,6 @@ from crds.model import AnsibleTask, SecretRef, Spec
 from crds.runinput import VARS_KEY
 from crds.tasks import TaskStore
 
-_PENDING: Final = "pending"
-_READY: Final = "ready"
 _PATCH_ATTEMPTS: Final = 8
 
 
@@ -109,7 +107,7 @@ def _prepared(name: str, ask: RunAsk, origin: Origin) -> tuple[Spec, dict[str, s
     if ask.params:
         secret = names.params_secret(name, secrets.token_hex(4))
         changes["vars_from"] = (SecretRef(name=secret),)
-        annotations[names.ANNOTATION_PARAMS] = _PENDING
+        annotations[names.ANNOTATION_PARAMS] = names.PARAMS_PENDING
         annotations[names.ANNOTATION_FINGERPRINT] = fingerprint(secret, origin.asked)
     if origin.key is not None:
         annotations[names.ANNOTATION_KEY] = _hashed(origin.key)
@@ -147,25 +145,21 @@ def _same_key(task: AnsibleTask, origin: Origin) -> bool:
 def _left_over(task: AnsibleTask, origin: Origin) -> bool:
     """Whether this same request was begun before and not finished."""
     notes = task.metadata.annotations
-    if not _pending(task) or not task.spec.vars_from or names.ANNOTATION_KEY in notes:
+    if not task.pending or not task.spec.vars_from or names.ANNOTATION_KEY in notes:
         return False
     key = task.spec.vars_from[0].name
     return notes.get(names.ANNOTATION_FINGERPRINT) == fingerprint(key, origin.asked)
-
-
-def _pending(task: AnsibleTask) -> bool:
-    return task.metadata.annotations.get(names.ANNOTATION_PARAMS) == _PENDING
 
 
 async def _completed(
     tasks: TaskStore, task: AnsibleTask, ask: RunAsk, origin: Origin
 ) -> AnsibleTask:
     """The second and third write, where they are still to be done."""
-    if not _pending(task):
+    if not task.pending:
         return task
     await _write_params(tasks, task, ask.params)
     changes: dict[str, str | None] = {
-        names.ANNOTATION_PARAMS: _READY,
+        names.ANNOTATION_PARAMS: names.PARAMS_READY,
         names.ANNOTATION_REQUEST: origin.request_id,
     }
     if names.ANNOTATION_KEY not in task.metadata.annotations:
@@ -178,7 +172,7 @@ async def _completed(
         replaced = again is None or again.metadata.uid != task.metadata.uid
         if again is None or replaced or again.metadata.deletion_timestamp is not None:
             raise Away from None  # it waited too long and was deleted: the next attempt succeeds
-        if not _pending(again):
+        if not again.pending:
             return _won(again, origin)
         task = again
     raise Away

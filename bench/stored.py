@@ -30,7 +30,7 @@ async def store(
             names.LABEL_FINISHED: "true",
         },
         # A controller at work leaves it alone until its end is written.
-        annotations={names.ANNOTATION_PARAMS: "pending"},
+        annotations={names.ANNOTATION_PARAMS: names.PARAMS_PENDING},
     )  # fmt: skip
     lines = _log(hosts, results)
     chunk = archive.pack(made.metadata.uid, 0, 1, lines)

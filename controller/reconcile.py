@@ -76,7 +76,6 @@ class Reconciler:
         for pod in found.pods:
             if pod.uid in claimed and not pod.gated:
                 session.opened.setdefault(pod.index, now)
-        pending = task.metadata.annotations.get(names.ANNOTATION_PARAMS) == "pending"
         return Observed(
             task=task,
             turn=self.registry.turn(task.metadata.name),
@@ -87,7 +86,7 @@ class Reconciler:
             warnings=found.warnings,
             rival=None if begun or task.finished else await self._rival(task),
             refusal=session.refused or jobs.refusal(task, self._settings),
-            pending_since=task.metadata.creation_timestamp if pending else None,
+            pending_since=task.metadata.creation_timestamp if task.pending else None,
             stop_since=session.stop_since,
             opened=session.opened,
             last_write=session.last_write,

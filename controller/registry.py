@@ -2,7 +2,6 @@
 
 from controller.admission import Card, turns
 from controller.observed import Turn
-from crds import names
 from crds.model import AnsibleTask
 
 
@@ -26,7 +25,7 @@ class Registry:
             source=task.spec.source or "",
             exclusive=task.spec.exclusive_hosts,
             hosts=frozenset(task.spec.hosts),
-            pending=task.metadata.annotations.get(names.ANNOTATION_PARAMS) == "pending",
+            pending=task.pending,
             active=active
             or (known is not None and known.active and known.uid == task.metadata.uid),
         )

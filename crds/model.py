@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from crds import conditions
+from crds import conditions, names
 from crds.conditions import Outcome, Phase, Reason
 
 
@@ -236,6 +236,11 @@ class AnsibleTask(Model):
     def task_name(self) -> str:
         """The caller's name of the task; the object's where none was given."""
         return self.spec.task_name if self.spec.task_name is not None else self.metadata.name
+
+    @property
+    def pending(self) -> bool:
+        """Whether the API has still to write the params Secret (api/submit.py)."""
+        return self.metadata.annotations.get(names.ANNOTATION_PARAMS) == names.PARAMS_PENDING
 
     @property
     def finished(self) -> bool:

@@ -33,6 +33,8 @@ GATE: Final = "octans.io/claim"
 ANNOTATION_PARAMS: Final = "octans.io/params"
 """`pending` until the Secret with the request's params is written, then `ready`: a pending task
 is not started. Absent on tasks without params. See api/submit.py."""
+PARAMS_PENDING: Final = "pending"
+PARAMS_READY: Final = "ready"
 ANNOTATION_REQUEST: Final = "octans.io/request"
 """Random id of the HTTP request that made, or completed, the task."""
 ANNOTATION_KEY: Final = "octans.io/idempotency-key"

@@ -71,7 +71,7 @@ def test_a_program_is_seen_from_the_moment_it_is_started(
             assert len(new) == 1, (tmp_path / "log").read_text()
             name = new[0].name
         os.kill(new[0].pid, signal.SIGKILL)
-        wait_until("its end", lambda: not Path(f"/proc/{new[0].pid}").exists())  # noqa: B023
+        wait_until("its end", lambda: not Path(f"/proc/{new[0].pid}").exists())  # noqa: B023 - called at once
 
 
 def test_a_component_that_died_is_started_again(pair: tuple[Own, Own]) -> None:
