@@ -146,6 +146,7 @@ class Ground:
              "-m", "controller.runner", str(self.root)],
             cwd=REPOSITORY, env=environment | {"JOB_COMPLETION_INDEX": str(index)},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            bufsize=0,  # communicate() does not see what a buffer has read ahead of it
         )  # fmt: skip
 
     def run(self, *, index: int = 0, **given: Any) -> Ran:
