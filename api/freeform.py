@@ -1,7 +1,7 @@
 """Free-form data of a request (work and variables): bounded, plain JSON, from JSON or YAML text.
 
-Pure. What is given back holds only what JSON and the Kubernetes API both can: objects with text
-keys, lists, texts without NUL and lone surrogates, finite numbers, booleans and null.
+Pure. What is given back holds only what JSON can: objects with text keys, lists, texts without NUL
+and lone surrogates, finite numbers, booleans and null.
 """
 
 import json
@@ -36,11 +36,8 @@ def check_text(text: str, field: str) -> str:
     return text
 
 
-def check(value: Json, field: str, *, depth: int, int64: bool = False) -> None:
-    """Refuse what is no plain data, nests deeper than `depth` or holds unfit text.
-
-    `int64` refuses whole numbers that the Kubernetes API would store inexactly.
-    """
+def check(value: Json, field: str, *, depth: int) -> None:
+    """Refuse what is no plain data, nests deeper than `depth` or holds unfit text."""
     level, reached, seen = [value], 0, 0
     while level:
         reached += 1
@@ -55,7 +52,7 @@ def check(value: Json, field: str, *, depth: int, int64: bool = False) -> None:
             elif isinstance(item, list):
                 below.extend(item)
             else:
-                _check_scalar(item, field, int64)
+                _check_scalar(item, field)
         seen += len(below)
         if seen > _MOST_ITEMS:
             raise ParamError(f"{field} must hold at most {_MOST_ITEMS} values")
@@ -68,7 +65,7 @@ def _check_key(key: Json, field: str) -> None:
     check_text(key, field)
 
 
-def _check_scalar(value: Json, field: str, int64: bool) -> None:
+def _check_scalar(value: Json, field: str) -> None:
     if isinstance(value, str):
         check_text(value, field)
     elif isinstance(value, bool) or value is None:
@@ -76,13 +73,29 @@ def _check_scalar(value: Json, field: str, int64: bool) -> None:
     elif isinstance(value, int):
         if value.bit_length() > _MOST_BITS:
             raise ParamError(f"{field} must hold whole numbers of at most {_MOST_BITS} bits")
-        if int64 and not -(2**63) <= value < 2**63:
-            raise ParamError(f"{field} must hold whole numbers of at most 64 bits")
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise ParamError(f"{field} must hold finite numbers")
     else:
         raise ParamError(f"{field} must hold texts, numbers, booleans, lists and objects only")
+
+
+def stays(value: Json, unordered: int) -> bool:
+    """Whether the Kubernetes API gives checked data back as it is.
+
+    It stores 2.0 as 2, whole numbers in 64 bits, and objects with their keys in order; which is no
+    loss in the outer `unordered` levels of objects, where the order of keys means nothing.
+    """
+    if isinstance(value, float):
+        return not value.is_integer()
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    if isinstance(value, list):
+        return all(stays(item, unordered) for item in value)
+    if isinstance(value, dict):
+        in_order = unordered > 0 or list(value) == sorted(value)
+        return in_order and all(stays(item, unordered - 1) for item in value.values())
+    return True
 
 
 def check_size(value: Json, field: str, limit: int) -> None:

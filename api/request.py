@@ -104,6 +104,7 @@ def read_run(
     forks = given.whole("fork_num", least=1, most=500) or 5
     spec = Spec(
         task_name=name, hosts=hosts, tasks=asked.tasks, roles=asked.roles, playbook=asked.playbook,
+        work=asked.text,
         **(_spread(len(hosts), forks, settings.max_slices) if parallel else {"forks": forks}),
         **_options(given),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The work in its historic and today's forms -> tasks, roles or a playbook. Pure.
+"""The work in its historic and today's forms -> tasks, roles, a playbook or their text. Pure.
 
 The work is code: what Ansible would refuse is left to Ansible, with Ansible's own message. Only
 the shape is checked here, and the historic `{"action":{"module":...,"args":...}}`, a mapping that
@@ -25,6 +25,8 @@ _OPTION_IN_TEXT = re.compile(
 _MOST_ITEMS: Final = 10_000
 _MOST_ROLES: Final = 1_000
 """Bounds of spec.tasks, spec.playbook and spec.roles in ansibletask.yaml."""
+_UNORDERED: Final = 2
+"""Levels of objects whose keys have no order for Ansible: a task's keywords, its arguments."""
 _ROLE = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,253}")
 _BLOCKS: Final = ("block", "rescue", "always")
 _SECTIONS: Final = ("pre_tasks", "tasks", "post_tasks", "handlers")
@@ -32,11 +34,12 @@ _SECTIONS: Final = ("pre_tasks", "tasks", "post_tasks", "handlers")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Exactly one of the three is set, as spec.tasks, spec.roles or spec.playbook have it."""
+    """Exactly one is set, as spec.tasks, spec.roles, spec.playbook or spec.work have it."""
 
     tasks: list[dict[str, Json]] | None = None
     roles: list[dict[str, Json]] | None = None
     playbook: list[dict[str, Json]] | None = None
+    text: str | None = None
 
 
 def read(value: Json, kind: str, field: str, *, limit: int = 256 * 1024, depth: int = 64) -> Work:
@@ -55,12 +58,15 @@ def read(value: Json, kind: str, field: str, *, limit: int = 256 * 1024, depth: 
     work = _roles(value, field, depth) if kind == "ansible_role" else _tasks(value, field, depth)
     for part in (work.tasks, work.roles, work.playbook):
         # Text was parsed since, and a translation may have nested it.
-        freeform.check(part, field, depth=depth + 4, int64=True)
+        freeform.check(part, field, depth=depth + 4)
         freeform.check_size(part, field, limit)
         most = _MOST_ROLES if part is work.roles else _MOST_ITEMS
         if part is not None and len(part) > most:
             raise ParamError(f"{field} must hold at most {most} items")
-    return work
+    items = work.tasks or work.playbook
+    if items is None or freeform.stays(items, _UNORDERED):
+        return work
+    return Work(text=freeform.dump(items).decode())
 
 
 def _tasks(value: Json, field: str, depth: int) -> Work:

@@ -45,6 +45,7 @@ def run_input(task: AnsibleTask, settings: Settings) -> RunInput:
         tasks=spec.tasks,
         roles=spec.roles,
         playbook=spec.playbook,
+        work=spec.work,
         variables=spec.vars or {},
         vars_from=len(spec.vars_from or ()),
         user=spec.user,

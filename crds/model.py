@@ -77,6 +77,7 @@ class Spec(Model):
     tasks: list[dict[str, Any]] | None = None
     roles: list[dict[str, Any]] | None = None
     playbook: list[dict[str, Any]] | None = None
+    work: str | None = None
     vars: dict[str, Any] | None = None
     vars_from: tuple[SecretRef, ...] | None = None
     forks: int = 5

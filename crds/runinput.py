@@ -30,7 +30,8 @@ any other key is the name of one variable, its value the text."""
 
 @dataclass(frozen=True, slots=True)
 class RunInput:
-    """All that a run needs besides mounted Secrets; exactly one of tasks, roles, playbook is set.
+    """All that a run needs besides mounted Secrets; exactly one of tasks, roles, playbook and
+    work is set.
 
     `slices` holds the hosts of each of the Job's indexes in order, as the caller wrote them;
     `timeout` is in seconds.
@@ -41,6 +42,8 @@ class RunInput:
     tasks: list[dict[str, Any]] | None = None
     roles: list[dict[str, Any]] | None = None
     playbook: list[dict[str, Any]] | None = None
+    work: str | None = None
+    """Tasks or plays as JSON text."""
     variables: dict[str, Any] = field(default_factory=dict)
     vars_from: int = 0
     """How many folders stand in VARS_DIR."""

@@ -1,7 +1,8 @@
 """What is to be run: the RunInput of the task and the slice of this pod, checked."""
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from controller.runner import hosts, variables
@@ -33,6 +34,7 @@ def read(paths: Paths, index: int) -> Slice:
         names = given.slices[index]
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise Refused(f"the run's input can't be read ({type(error).__name__})") from error
+    given = _as_data(given)
     if not _USER.fullmatch(given.user):
         raise Refused(f"user {given.user!r} is no name of a user")
     try:
@@ -44,6 +46,21 @@ def read(paths: Paths, index: int) -> Slice:
     except OSError as error:
         raise Refused(f"a Secret of varsFrom can't be read ({type(error).__name__})") from error
     return Slice(given, index, addresses, merged)
+
+
+def _as_data(given: RunInput) -> RunInput:
+    """The input with its text of work read; the items tell whether they are tasks or plays."""
+    if given.work is None:
+        return given
+    try:
+        items = json.loads(given.work)
+    except (ValueError, RecursionError):
+        items = None
+    if not isinstance(items, list) or not items or not all(isinstance(i, dict) for i in items):
+        raise Refused("spec.work must be JSON text of a list of tasks or of plays")
+    if any("hosts" in item or "import_playbook" in item for item in items):
+        return replace(given, work=None, playbook=items)
+    return replace(given, work=None, tasks=items)
 
 
 def plays(given: RunInput) -> list[dict[str, Any]]:

@@ -31,10 +31,10 @@ async def idle(given: Given, admin: Client, installation: Installation) -> Async
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "no work": ({"tasks": None}, "exactly one of tasks, roles and playbook must be set"),
+    "no work": ({"tasks": None}, "exactly one of tasks, roles, playbook and work must be set"),
     "tasks and a playbook": (
         {"playbook": [{"hosts": "all"}]},
-        "exactly one of tasks, roles and playbook must be set",
+        "exactly one of tasks, roles, playbook and work must be set",
     ),
     "hosts empty": ({"hosts": []}, "spec.hosts: Invalid value: 0: spec.hosts in body should have"),
     "10,001 hosts": ({"hosts": [f"h{n}" for n in range(10_001)]}, "must have at most 10000 items"),
@@ -112,6 +112,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "tasks": ([{"raw": "a"}], [{"raw": "b"}]),
     "roles": ([{"role": "a"}], [{"role": "b"}]),
     "playbook": ([{"hosts": "a"}], [{"hosts": "b"}]),
+    "work": ('[{"raw": "a"}]', '[{"raw": "b"}]'),
     "vars": ({"a": 1}, {"a": 2}),
     "varsFrom": ([{"name": "octans-a"}], [{"name": "octans-b"}]),
     "forks": (5, 6),
@@ -135,7 +136,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "correlationId": ("a", "b"),
 }
 MUTABLE = {"cancel", "priority", "ttlSecondsAfterFinished"}
-WORK = {"tasks", "roles", "playbook"}
+WORK = {"tasks", "roles", "playbook", "work"}
 
 
 async def _schema(admin: Client) -> dict[str, Any]:

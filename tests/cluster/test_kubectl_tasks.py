@@ -164,7 +164,7 @@ async def test_invalid_objects_are_refused_with_a_sentence(
         "no hosts": (manifest("x", []), "should have at least 1 items"),
         "two kinds of work": (
             manifest("x", addresses, tasks=[{}], roles=[{"role": "r"}]),
-            "exactly one of tasks, roles and playbook must be set",
+            "exactly one of tasks, roles, playbook and work must be set",
         ),
         "an unknown field": (
             {**manifest("x", addresses), "spec": {"hosts": ["a"], "tasks": [{}], "host": 1}},

@@ -26,6 +26,28 @@ TASKS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
     "YAML dates stay texts": ("- debug: {msg: 2016-08-17}", [{"debug": {"msg": "2016-08-17"}}]),
     "YAML aliases": ("- debug: &a {msg: x}\n- debug: *a", [{"debug": {"msg": "x"}}] * 2),
     "null arguments stay": ([{"ping": None}], [{"ping": None}]),
+    "keywords and arguments have no order": (
+        {"register": "r", "copy": {"src": "a", "dest": "/b"}},
+        [{"register": "r", "copy": {"src": "a", "dest": "/b"}}],
+    ),
+    "numbers that stay as they are": (
+        [{"debug": {"msg": [0.1, 1.5e-7, -3, 2**63 - 1, True]}}],
+        [{"debug": {"msg": [0.1, 1.5e-7, -3, 2**63 - 1, True]}}],
+    ),
+}  # fmt: skip
+
+TEXTS: dict[str, tuple[Any, str]] = {
+    "2.0 would become 2": ([{"debug": {"msg": 2.0}}], '[{"debug":{"msg":2.0}}]'),
+    "1e3 of a YAML text too": ("- debug: {msg: [1.0e+3]}", '[{"debug":{"msg":[1000.0]}}]'),
+    "a number beyond 64 bits": ([{"debug": {"msg": 2**64}}], f'[{{"debug":{{"msg":{2**64}}}}}]'),
+    "keys of data would be sorted": (
+        [{"copy": {"dest": "/f", "content": {"b": 1, "a": "é"}}}],
+        '[{"copy":{"dest":"/f","content":{"b":1,"a":"é"}}}]',
+    ),
+    "in a play": (
+        {"hosts": "all", "tasks": [{"action": {"module": "debug", "args": {"msg": 2.0}}}]},
+        '[{"hosts":"all","tasks":[{"debug":{"msg":2.0}}]}]',
+    ),
 }  # fmt: skip
 
 HISTORIC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -123,7 +145,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NUL in text": ('[{"shell": "a\\u0000b"}]', "tasks must not hold NUL"),
     "a lone surrogate": ([{"shell": "\ud800"}], "tasks must not hold NUL or a lone surrogate"),
     "a lone surrogate in a key": ([{"\ud800": 1}], "tasks must not hold NUL or a lone surrogate"),
-    "a number beyond 64 bits": ([{"a": 2**64}], "tasks must hold whole numbers"),
+    "a number beyond 1,024 bits": ([{"a": 2**1024}], "tasks must hold whole numbers"),
     "an infinite YAML number": ("- a: .inf", "tasks must hold finite numbers"),
     "too many tasks": ([PING] * 10_001, "tasks must hold at most 10000 items"),
 }
@@ -137,6 +159,11 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(("value", "expected"), TASKS.values(), ids=TASKS.keys())
 def test_every_form_of_tasks(value: Any, expected: list[dict[str, Any]]) -> None:
     assert work.read(value, "ansible_task", "tasks") == Work(tasks=expected)
+
+
+@pytest.mark.parametrize(("value", "expected"), TEXTS.values(), ids=TEXTS.keys())
+def test_what_the_kubernetes_api_would_change_is_kept_as_text(value: Any, expected: str) -> None:
+    assert work.read(value, "ansible_task", "tasks") == Work(text=expected)
 
 
 @pytest.mark.parametrize(("historic", "today"), HISTORIC.values(), ids=HISTORIC.keys())
@@ -207,7 +234,8 @@ def test_whatever_comes_in_is_work_or_a_named_problem(value: Any, kind: str) -> 
     if isinstance(found, str):
         assert found.startswith("param error, error: tasks")
         return
-    parts = [part for part in (found.tasks, found.roles, found.playbook) if part is not None]
+    text = None if found.text is None else json.loads(found.text)
+    parts = [part for part in (found.tasks, found.roles, found.playbook, text) if part is not None]
     assert len(parts) == 1
     assert all(isinstance(item, dict) for item in parts[0])
     json.dumps(parts[0], allow_nan=False).encode()

@@ -115,6 +115,15 @@ def test_read_takes_this_pods_slice(tmp_path: Path) -> None:
     assert list(found.hosts) == ["b:2222", "c"]
 
 
+@pytest.mark.parametrize("kind", ["tasks", "playbook"])
+def test_work_as_text_is_tasks_or_plays(tmp_path: Path, kind: str) -> None:
+    item = {"raw": "x", "vars": {"b": 2.0, "a": 1}}
+    items = [item] if kind == "tasks" else [{"hosts": "all", "tasks": [item]}]
+    found = inputs.read(given(tmp_path, work=json.dumps(items)), 0).input
+    assert json.dumps(getattr(found, kind)) == json.dumps(items)
+    assert inputs.plays(found)[0]["hosts"] == "all"
+
+
 UNREADABLE: dict[str, tuple[dict[str, Any], int, str]] = {
     "no such slice": ({}, 2, "input can't be read"),
     "a user that is an option": ({"user": "-x"}, 0, "user '-x' is no name"),
@@ -122,6 +131,11 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int, str]] = {
     "a host that is none": ({"slices": (("a@b",),)}, 0, "host 'a@b'"),
     "Ansible's own variable": ({"variables": {"ansible_x": 1}}, 0, "'ansible_x' is Ansible's own"),
     "a Secret that is not there": ({"vars_from": 1}, 0, "varsFrom can't be read"),
+    "work that is no JSON": ({"work": "- raw: a"}, 0, "spec.work must be JSON text of a list"),
+    "work without a task": ({"work": "[]"}, 0, "spec.work must be JSON text of a list"),
+    "work that is one object": ({"work": "{}"}, 0, "spec.work must be JSON text of a list"),
+    "work of texts": ({"work": '["raw"]'}, 0, "spec.work must be JSON text of a list"),
+    "work nested without end": ({"work": "[" * 200_000}, 0, "spec.work must be JSON text"),
 }
 
 
