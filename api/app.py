@@ -15,6 +15,7 @@ from starlette.responses import Response
 from api import VERSION, auth, calls, health, openapi, problems
 from api.answers import refusal
 from api.edge import Edge
+from api.elsewhere import Elsewhere
 from api.front import Front
 from api.limits import Memory, Rate, Rates
 from api.problems import Internal, NotFound, Problem, TooLarge, WrongMethod
@@ -36,9 +37,11 @@ def create(settings: Settings) -> FastAPI:
         clock = asyncio.get_running_loop().time
         client = await PatientClient.open(settings)
         try:
+            tasks = TaskStore(client, settings.namespace)
             app.state.front = Front(
                 settings=settings,
-                tasks=TaskStore(client, settings.namespace),
+                tasks=tasks,
+                elsewhere=Elsewhere(tasks, clock),
                 authenticator=auth.of(settings, client, clock),
                 rates=Rates(
                     Rate(settings.run_rate, settings.run_burst),

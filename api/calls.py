@@ -150,7 +150,7 @@ async def _submitted(call: Call, *, parallel: bool) -> AnsibleTask:
         key=headers.idempotency_key,
         caller=call.caller,
     )
-    return await submit.submit(call.front.tasks, ask, origin)
+    return await submit.submit(call.front.tasks, call.front.elsewhere, ask, origin)
 
 
 def _correlation(headers: Headers) -> str:

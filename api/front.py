@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from api.auth import Authenticator
+from api.elsewhere import Elsewhere
 from api.limits import Memory, Rates
 from api.settings import Settings
 from crds.tasks import TaskStore
@@ -17,6 +18,7 @@ class Front:
 
     settings: Settings
     tasks: TaskStore
+    elsewhere: Elsewhere
     authenticator: Authenticator
     rates: Rates
     memory: Memory

@@ -1,8 +1,9 @@
 """Keeping what was asked for as a task object: once, whatever dies in between.
 
 Creating the object is the duplicate check: it is named after the task name, so the API server lets
-one request of many make it. A task without `params` is complete then. With `params` there are two
-more writes, and the object says how far they came:
+one request of many make it. (Names in use that it would not find: api/elsewhere.py.) A task without
+`params` is complete then. With `params` there are two more writes, and the object says how far they
+came:
 
 1. The object is created with the annotation `octans.io/params: pending`. Its spec.varsFrom names
    the Secret to come, `<object>-params-<8 random digits>` (random, so that what is left of an
@@ -29,6 +30,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.elsewhere import Elsewhere
 from api.lookup import SLOTS
 from api.problems import Away, DuplicateName, ParamError
 from api.request import RunAsk, fingerprint
@@ -58,12 +60,13 @@ class Origin:
     """Who it is, as authentication knows."""
 
 
-async def submit(tasks: TaskStore, ask: RunAsk, origin: Origin) -> AnsibleTask:
+async def submit(
+    tasks: TaskStore, elsewhere: Elsewhere, ask: RunAsk, origin: Origin
+) -> AnsibleTask:
     """The task that carries out what is asked for; DuplicateName where the name is in use."""
-    # A name whose first slot was taken by another name stands in the second, for good.
-    second = await tasks.get(_slot(tasks, ask.name, 1), cached=True)
-    if second is not None and second.task_name == ask.name:
-        return await _repeated(tasks, second, ask, origin)
+    known = await elsewhere.find(ask.name)
+    if known is not None:
+        return await _repeated(tasks, known, ask, origin)
     for k in range(SLOTS):
         name = _slot(tasks, ask.name, k)
         spec, annotations = _prepared(name, ask, origin)
@@ -79,6 +82,8 @@ async def submit(tasks: TaskStore, ask: RunAsk, origin: Origin) -> AnsibleTask:
             if occupant.task_name == ask.name:
                 return await _repeated(tasks, occupant, ask, origin)
             continue
+        if k:
+            elsewhere.add(made)
         return await _completed(tasks, made, ask, origin)
     raise RuntimeError("every slot of a task name is taken by other names")
 
@@ -91,6 +96,7 @@ def _labels(tasks: TaskStore, ask: RunAsk, origin: Origin, k: int) -> dict[str, 
     labels = {
         names.LABEL_TASK_ID: str(names.task_id(tasks.namespace, ask.name, k)),
         names.LABEL_TASK_NAME: names.label_value(ask.name),
+        names.LABEL_SLOT: str(k),
         names.LABEL_CORRELATION: names.label_value(origin.correlation),
     }
     if origin.source is not None:

@@ -26,6 +26,7 @@ async def store(
         labels={
             names.LABEL_TASK_ID: str(number),
             names.LABEL_TASK_NAME: names.label_value(name),
+            names.LABEL_SLOT: "0",
             names.LABEL_CORRELATION: names.label_value(correlation),
             names.LABEL_FINISHED: "true",
         },

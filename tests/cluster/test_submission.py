@@ -3,11 +3,13 @@
 import asyncio
 import json
 import uuid
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from api import submit
+from api.elsewhere import Elsewhere
 from api.request import canonical, read_headers, read_run
 from api.settings import Settings
 from crds import names
@@ -59,7 +61,7 @@ async def killed(tasks: Tasks, body: dict[str, Any], before: str, key: str | Non
     )  # fmt: skip
     store = TaskStore(_Mortal(tasks.client, before), tasks.namespace)
     with pytest.raises(_KilledError):
-        await submit.submit(store, ask, origin)
+        await submit.submit(store, Elsewhere(store, monotonic), ask, origin)
 
 
 async def secrets_of(tasks: Tasks, number: int) -> list[dict[str, Any]]:
@@ -136,27 +138,6 @@ async def test_params_stand_in_their_secret_alone(front: Octans, tasks: Tasks) -
     number = (await front.content("run", asked(name), {"Idempotency-Key": "k"}))["id"]
     task = await tasks.client.get(TASKS, tasks.namespace, names.object_name(number))
     assert "s3cret-of-the-test" not in json.dumps(task)
-    await front.stop(name)
-
-
-async def test_names_that_share_a_slot_are_both_kept_and_found(front: Octans, tasks: Tasks) -> None:
-    """A collision of two names' first ids, made by hand."""
-    name = unique("collides")
-    first, second = (names.task_id(tasks.namespace, name, k) for k in (0, 1))
-    await tasks.create(
-        {
-            "apiVersion": names.API_VERSION, "kind": names.KIND,
-            "metadata": {"name": names.object_name(first)},
-            "spec": {"taskName": "occupant", "hosts": ["192.0.2.1"], "tasks": [{"raw": "true"}]},
-        }
-    )  # fmt: skip
-    assert (await front.content("run", asked(name)))["id"] == second
-    assert (await front.check(name))["id"] == second
-    again = await front.post("run", asked(name))
-    assert again.json()["message"] == "task name is duplicate"
-    await tasks.client.delete(TASKS, tasks.namespace, names.object_name(first))
-    once_more = await front.post("run", asked(name))
-    assert once_more.json()["message"] == "task name is duplicate", "also when the slot is free"
     await front.stop(name)
 
 

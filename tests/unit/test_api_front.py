@@ -16,6 +16,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from api import VERSION, app, auth
 from api.address import of_caller, trusted
+from api.elsewhere import Elsewhere
 from api.front import Front
 from api.limits import Memory, Rate, Rates
 from api.problems import NotAuthenticated, TooMany
@@ -48,9 +49,11 @@ def http(settings: Settings) -> httpx.AsyncClient:
 
     client = PatientClient(ApiClient(Configuration()))
     clock = Clock()
+    tasks = TaskStore(client, settings.namespace)
     application.state.front = Front(
         settings=settings,
-        tasks=TaskStore(client, settings.namespace),
+        tasks=tasks,
+        elsewhere=Elsewhere(tasks, clock),
         authenticator=auth.of(settings, client, clock),
         rates=Rates(Rate(settings.run_rate, settings.run_burst),
                     Rate(settings.other_rate, settings.other_burst), clock),
