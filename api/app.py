@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -55,14 +56,14 @@ def create(settings: Settings) -> FastAPI:
         finally:
             await client.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Octans", version=VERSION, lifespan=lifespan, redirect_slashes=False, redoc_url=None,
-        summary="Runs Ansible work on machines outside Kubernetes.",
+        summary="Runs Ansible work on machines outside Kubernetes.", static_url="/docs/files",
     )  # fmt: skip
     app.state.registry = CollectorRegistry()
     app.state.memory = memory
     # Not include_router: its routers are matched anew for every request.
-    app.router.routes += [*calls.router.routes, *health.router.routes]
+    app.router.routes[:0] = [*calls.router.routes, *health.router.routes]
     if settings.auth != "none":
         openapi.ask_for_token(app.openapi(), trusted=bool(settings.trusted_networks))
     app.add_exception_handler(Problem, _on_problem)

@@ -176,6 +176,9 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
         if (end := reasons.end_of(seen, part)) is not None:
             ends[part.index] = end
         elif part.claim is None or (pod is not None and pod.gated):
+            # Deleted exactly as it was seen: a gate that somebody opens meanwhile is a conflict,
+            # and one that is opened later opens nothing, for no such pod is given a node.
+            before += [DeletePod(pod)] if pod is not None and not pod.deleting else []
             ends[part.index] = End(Reason.STOPPED, "It never ran.", never_ran=True)
         elif late:
             ends[part.index] = End(Reason.STOPPED, "Its node did not confirm the stop.")

@@ -5,6 +5,7 @@ The application runs in this process, without a cluster: none of these requests 
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -135,7 +136,17 @@ async def test_the_pages_beside_the_calls(front: httpx.AsyncClient) -> None:
     assert (await front.get("/")).json() == {"name": "octans", "version": VERSION}
     assert (await front.get("/healthz")).json() == {"status": "ok"}
     assert "octans_http_requests_total" in (await front.get("/metrics")).text
-    assert (await front.get("/docs")).status_code == 200
+
+
+async def test_the_page_for_browsers_needs_no_other_host(front: httpx.AsyncClient) -> None:
+    page = (await front.get("/docs")).text
+    links = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(links) >= 3, page
+    for link in links:
+        assert link.startswith("/docs/files/"), link
+        assert (await front.get(link)).status_code == 200, link
+    missing = await front.get("/docs/files/nothing")
+    assert (missing.status_code, missing.json()["code"]) == (404, -1)
 
 
 def test_the_version_is_the_projects() -> None:

@@ -66,9 +66,9 @@ STEPS = {
         seen(task(cancel=True), job=None, stop_since=NOW), ["Announce", "Retire"]),
     "stop with a gated pod: the Job goes": (
         seen(task(cancel=True), gated(), stop_since=NOW), ["DeleteJob", "Announce", "Retire"]),
-    "stop of a claimed pod whose gate is closed": (
+    "stop of a claimed pod whose gate is closed: deleted as seen": (
         seen(claimed(cancel=True), gated(), stop_since=NOW),
-        ["DeleteJob", "Announce", "Retire"]),
+        ["DeletePod", "DeleteJob", "Announce", "Retire"]),
     "stop of a pod that has not started: deleted as seen": (
         seen(claimed(cancel=True), pod(), stop_since=NOW), ["DeletePod"]),
     "stop of a running pod: a deadline of one second": (
