@@ -97,7 +97,7 @@ def test_a_service_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
         over.set()
         server.shutdown()
     assert found.problem.startswith("the key service did not answer within 0.5 s")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_files(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_stop_names_the_hosts_in_flight(ground: Ground) -> None:
     terminate(process)
     at = terminate(process)  # a second SIGTERM changes nothing
     ran = ground.finish(process, before)
-    assert time.monotonic() - at < 4
+    assert time.monotonic() - at < 5, "SIGTERM is enough: SIGKILL comes after 5 s"
     assert (ran.rc, ran.end.status) == (4, RunStatus.STOPPED)
     assert ran.end.inflight == (ground.server.host,)
     assert ran.end.counts == {"ok": 0, "failed": 0, "unreachable": 0, "unfinished": 1}
@@ -74,7 +74,7 @@ def test_a_play_that_ignores_sigterm_is_killed_in_time(ground: Ground) -> None:
         time.sleep(0.05)
     at = terminate(process)
     ran = ground.finish(process, before)
-    assert 2 <= time.monotonic() - at < 5
+    assert 2 <= time.monotonic() - at < 8, "after a quarter of the grace, before its end"
     assert (ran.rc, ran.end.status) == (4, RunStatus.STOPPED)
     assert ran.end.inflight == (ground.server.host,)
 
