@@ -71,7 +71,7 @@ class Reconciler:
             session.stop_since = now
         begun = found.job is not None or task.status.job_name is not None
         if not task.finished:
-            self.registry.put(task, active=begun)
+            self._line_up(task, active=begun)
         claimed = {part.pod_uid for part in task.status.slices}
         for pod in found.pods:
             if pod.uid in claimed and not pod.gated:
@@ -129,17 +129,24 @@ class Reconciler:
     def _changed(self, task: AnsibleTask) -> None:
         self.queue.add(task.metadata.name, self.sessions.pause(task.metadata.uid))
 
-    def _ended(self, name: str) -> None:
-        """A place is free: wake who may take it, and soon those who move up near the front.
+    def _line_up(self, task: AnsibleTask, *, active: bool) -> None:
+        """Give a task its place in the queue; those it goes before near the front hear of it."""
+        news = self.registry.put(task, active=active)
+        if news and 0 < self.registry.turn(task.metadata.name).position < _FRONT:
+            self._front_moved()
 
-        Those far behind learn their place at the next resync, so that an end among thousands
-        costs no thousands of writes.
-        """
+    def _ended(self, name: str) -> None:
+        """A place is free: wake who may take it, and soon those who move up near the front."""
         if self.registry.remove(name):
             for ready in self.registry.admitted():
                 self.queue.add(ready)
-            for waiting in self.registry.next(_FRONT):
-                self.queue.add(waiting, self._settings.status_seconds)
+            self._front_moved()
+
+    def _front_moved(self) -> None:
+        """Those far behind learn their place at the next resync, so that a move among thousands
+        costs no thousands of writes."""
+        for waiting in self.registry.next(_FRONT):
+            self.queue.add(waiting, self._settings.status_seconds)
 
     def task_changed(self, name: str) -> None:
         """Something happened to a task."""

@@ -13,8 +13,9 @@ class Registry:
         self._cards: dict[str, Card] = {}
         self._turns: dict[str, Turn] | None = None
 
-    def put(self, task: AnsibleTask, *, active: bool) -> None:
-        """Note a task as it was just seen; once active it stays so until it is removed."""
+    def put(self, task: AnsibleTask, *, active: bool) -> bool:
+        """Note a task as it was just seen, and whether that is news; once active it stays so until
+        it is removed."""
         known = self._cards.get(task.metadata.name)
         card = Card(
             name=task.metadata.name,
@@ -29,9 +30,11 @@ class Registry:
             active=active
             or (known is not None and known.active and known.uid == task.metadata.uid),
         )
-        if card != known:
-            self._cards[card.name] = card
-            self._turns = None
+        if card == known:
+            return False
+        self._cards[card.name] = card
+        self._turns = None
+        return True
 
     def remove(self, name: str) -> bool:
         """Forget a task that has ended or is gone; whether it was known."""

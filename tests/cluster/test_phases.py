@@ -106,41 +106,41 @@ async def test_a_play_that_takes_too_long_is_ended(octans: Octans, addresses: li
 
 
 async def test_tasks_beyond_max_running_wait_in_the_queue(
-    octans: Octans, controller: HostProcess, machines: list[Machine], addresses: list[str]
-) -> None:
+    octans: Octans, controller: HostProcess, machines: list[Machine], addresses: list[str],
+    tasks: Tasks,
+) -> None:  # fmt: skip
     label = unique("waits")
     async with restarted(controller, OCTANS_MAX_RUNNING="1"):
         first = await octans.run(unique("first"), addresses[:1], [{"raw": "sleep 60"}])
         await octans.reaches(first, {RUNNING}, seconds=30)
-        waiting = [await octans.run(unique("waits"), addresses[:1], [mark(label)]) for _ in "ab"]
-        seen = await _positions(octans, waiting, {1, 2})
+        behind, front = unique("behind"), unique("front")
+        await octans.run(behind, addresses[:1], [mark(label)])
+        await _positions(octans, [behind], [1])
+        urgent = {"tasks": [mark(label)], "priority": 5}
+        await tasks.create(manifest(front, addresses[:1], **urgent))
+        await octans.appears(front)
+        seen = await _positions(octans, [front, behind], [1, 2])
         assert [(one["status"], one["phase"], one["reason"]) for one in seen] == [
             (INIT, "Queued", "Queued")
         ] * 2
-        # Made in one second, they may stand in either order.
-        front, behind = sorted(waiting, key=lambda n: _position_in(seen, n))
         await octans.stop(front)
         stopped = await octans.ended(front, seconds=10)
         assert (stopped["status"], stopped["phase"]) == (STOPPED, "Stopped")
-        await _positions(octans, [behind], {1})
+        await _positions(octans, [behind], [1])
         await octans.stop(first)
         assert (await octans.ended(first, seconds=35))["status"] == STOPPED
         assert (await octans.ended(behind))["status"] == SUCCESS
     assert await total_marks(machines, label) == [1, 0, 0], "one of them was stopped before it ran"
 
 
-async def _positions(octans: Octans, numbers: list[int], expected: set[int]) -> list[Any]:
+async def _positions(octans: Octans, waiting: list[str], expected: list[int]) -> list[Any]:
     """What check says of tasks once their places in the queue are the expected ones."""
     return await wait_for(
         f"places {expected} in the queue",
-        lambda: asyncio.gather(*map(octans.check, numbers)),
-        lambda seen: {one["queue_position"] for one in seen} == expected,
-        seconds=20,
+        lambda: asyncio.gather(*map(octans.check, waiting)),
+        lambda seen: [one["queue_position"] for one in seen] == expected,
+        seconds=20,  # the next look at every task may be 30 s away
     )
-
-
-def _position_in(seen: list[Any], number: int) -> int:
-    return next(int(one["queue_position"]) for one in seen if one["id"] == number)
 
 
 async def test_exclusive_hosts_wait_for_hosts_in_use(
