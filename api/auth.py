@@ -39,8 +39,11 @@ _ACCESS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 class Authenticator(Protocol):
     """Knows callers by their bearer token; raises NotAuthenticated or NotAllowed."""
 
-    async def caller(self, token: str, call: str) -> str:
-        """The identity that a token stands for; empty where nobody is asked."""
+    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:
+        """The identity that a token stands for; empty where nobody is asked.
+
+        `stranger` counts a token that is not known, before it costs anything, and may raise.
+        """
 
 
 def of(settings: Settings, client: Client, clock: Callable[[], float]) -> Authenticator:
@@ -53,15 +56,22 @@ def of(settings: Settings, client: Client, clock: Callable[[], float]) -> Authen
 
 
 async def identify(
-    authenticator: Authenticator, settings: Settings, request: Request, call: str
+    authenticator: Authenticator,
+    settings: Settings,
+    request: Request,
+    call: str,
+    stranger: Callable[[], None],
 ) -> str:
-    """Who sends a request; empty where nobody was asked or a trusted network was enough."""
+    """Who sends a request; empty where nobody was asked or a trusted network was enough.
+
+    `stranger` is called for whoever is still to be got to know, and may raise.
+    """
     peer = request.client.host if request.client else ""
     if settings.trusted_networks:
         where = address.of_caller(peer, request.headers.items(), settings.proxy_networks)
         if address.trusted(where, settings.trusted_networks):
             return ""
-    return await authenticator.caller(_bearer(request), call)
+    return await authenticator.caller(_bearer(request), call, stranger)
 
 
 def _bearer(request: Request) -> str:
@@ -72,7 +82,7 @@ def _bearer(request: Request) -> str:
 class Anybody:
     """Mode `none`: whoever reaches the port may call."""
 
-    async def caller(self, token: str, call: str) -> str:  # noqa: ARG002
+    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:  # noqa: ARG002
         """Nobody is asked."""
         return ""
 
@@ -85,12 +95,13 @@ class SharedToken:
             raise ValueError("OCTANS_AUTH=token needs OCTANS_AUTH_TOKEN")
         self._digest = _digest(token)
 
-    async def caller(self, token: str, call: str) -> str:  # noqa: ARG002
+    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:  # noqa: ARG002
         """SHARED for whoever has it."""
         if not token:
             raise NotAuthenticated("a bearer token is needed")
         # Digests of equal length, compared in constant time: nothing is learned from how long.
         if not hmac.compare_digest(_digest(token), self._digest):
+            stranger()
             raise NotAuthenticated("the bearer token is not valid")
         return SHARED
 
@@ -113,20 +124,24 @@ class Kubernetes:
         self._identities: Remembered[_Identity | None] = Remembered(kept, _MOST_REMEMBERED, clock)
         self._rights: Remembered[bool] = Remembered(kept, _MOST_REMEMBERED, clock)
 
-    async def caller(self, token: str, call: str) -> str:
+    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:
         """The user name that the cluster gives the token's owner."""
         if not token:
             raise NotAuthenticated("a bearer token is needed")
         key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        identity = await self._identities.get(key, lambda: self._review(token))
+        identity = await self._identities.get(key, lambda: self._review(token, stranger))
         if identity is None:
             raise NotAuthenticated("the bearer token is not valid")
         verb = VERBS[call]
         if not await self._rights.get(f"{verb} {key}", lambda: self._allowed(identity, verb)):
-            raise NotAllowed(f"this identity may not {verb} {names.PLURAL} in the tasks' namespace")
+            raise NotAllowed(
+                f"this identity may not {verb} {names.PLURAL} in the tasks' namespace",
+                identity.name,
+            )
         return identity.name
 
-    async def _review(self, token: str) -> _Identity | None:
+    async def _review(self, token: str, stranger: Callable[[], None]) -> _Identity | None:
+        stranger()
         spec = {"token": token, "audiences": [self._audience]}
         answer = await self._client.post(
             _REVIEWS,

@@ -14,7 +14,7 @@ from api.answers import answer
 from api.dialects import Dialect
 from api.edge import seen
 from api.front import Front
-from api.problems import NoCorrelation, NotFound
+from api.problems import NoCorrelation, NotAllowed, NotFound
 from api.request import (
     Headers,
     Target,
@@ -49,8 +49,16 @@ async def _receive(request: Request, name: str, *, runs: bool = False) -> Call:
     here, known = front.of(request), seen(request.scope)
     headers = read_headers(request.headers)
     known.call, known.source = name, headers.source or ""
-    known.caller = await auth.identify(here.authenticator, here.settings, request, name)
-    here.rates.take(_payer(request, headers, known.caller), runs=runs)
+    address = f"address {request.client.host if request.client else ''}"
+    try:
+        known.caller = await auth.identify(
+            here.authenticator, here.settings, request, name,
+            stranger=lambda: here.rates.take(f"stranger at {address}", runs=False),
+        )  # fmt: skip
+    except NotAllowed as refused:
+        known.caller = refused.caller
+        raise
+    here.rates.take(_payer(address, headers, known.caller), runs=runs)
     dialect = dialects.of(headers)
     if runs and dialect.NEEDS_CORRELATION and headers.correlation is None:
         raise NoCorrelation
@@ -66,13 +74,13 @@ async def _receive(request: Request, name: str, *, runs: bool = False) -> Call:
     return Call(request, here, dialect, headers, content, known.caller)
 
 
-def _payer(request: Request, headers: Headers, caller: str) -> str:
+def _payer(address: str, headers: Headers, caller: str) -> str:
     """Whose share a request takes: the caller's, else the source's, else the address's."""
     if caller and caller != auth.SHARED:
         return f"caller {caller}"
     if headers.source:
         return f"source {headers.source}"
-    return f"address {request.client.host if request.client else ''}"
+    return address
 
 
 @router.post("/api/run", **openapi.RUN)

@@ -81,15 +81,20 @@ class Edge:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
+        # Nothing here is served in parts, and the framework answers ranges in shapes of its own.
+        scope["headers"] = [line for line in scope["headers"] if line[0] != b"range"]
         begun, known = time.perf_counter(), seen(scope)
+        until = float("inf")
 
         async def noted(message: Message) -> None:
+            nonlocal until
             if message["type"] == "http.response.start":
+                until = asyncio.get_running_loop().time() + self._answer_seconds
                 known.status = message["status"]
                 known.task = dict(message["headers"]).get(b"x-task-id", b"").decode()
             # A client that does not read is given up; so is its connection.
             try:
-                async with asyncio.timeout(self._answer_seconds):
+                async with asyncio.timeout_at(until):
                     await send(message)
             except TimeoutError as error:
                 raise _NotRead from error

@@ -12,10 +12,11 @@ Displaced, it is still found by its slots for as long as the other name's task s
 only one that is deleted within these seconds leaves a gap.
 """
 
-import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
+from api.remembered import Remembered
 from crds import names
 from crds.client import TASKS
 from crds.model import AnsibleTask
@@ -30,33 +31,31 @@ class Elsewhere:
 
     def __init__(self, tasks: TaskStore, clock: Callable[[], float]) -> None:
         self._tasks = tasks
-        self._clock = clock
-        self._objects: dict[str, str] = {}
-        self._listed: float | None = None
-        self._turn = asyncio.Lock()
+        self._lists: Remembered[dict[str, set[str]]] = Remembered(FRESH_SECONDS, 1, clock)
+        self._made: dict[str, str] = {}
+        """Object names of what this process made elsewhere, by task name; so few that all stay."""
 
     async def find(self, name: str) -> AnsibleTask | None:
         """The task of a name that stands elsewhere; raises errors.ClusterError."""
-        if not self._fresh():
-            async with self._turn:
-                if not self._fresh():
-                    await self._list()
-        known = self._objects.get(name)
-        found = await self._tasks.get(known) if known is not None else None
-        return found if found is not None and found.task_name == name else None
+        listed = await self._lists.get("", self._list)
+        objects = listed.get(name, set())
+        if name in self._made:
+            objects = objects | {self._made[name]}
+        for known in sorted(objects):
+            found = await self._tasks.get(known)
+            if found is not None and found.task_name == name:
+                return found
+        return None
 
     def add(self, task: AnsibleTask) -> None:
         """Note a task that was just made elsewhere."""
-        self._objects[task.task_name] = task.metadata.name
+        self._made[task.task_name] = task.metadata.name
 
-    def _fresh(self) -> bool:
-        return self._listed is not None and self._clock() - self._listed <= FRESH_SECONDS
-
-    async def _list(self) -> None:
-        began, before = self._clock(), self._objects.copy()
+    async def _list(self) -> dict[str, set[str]]:
         rows = await self._tasks.client.table(
             TASKS, self._tasks.namespace, labels=f"{names.LABEL_SLOT}!=0"
         )
-        listed = {row["Task"] or row["Name"]: row["Name"] for row in rows}
-        meanwhile = dict(self._objects.items() - before.items())
-        self._objects, self._listed = listed | meanwhile, began
+        objects = defaultdict(set)
+        for row in rows:
+            objects[row.get(names.COLUMN_TASK) or row["Name"]].add(row["Name"])
+        return objects

@@ -10,6 +10,8 @@ from api.problems import ParamError, TooLarge
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?"
 )
+_LONGEST_HOST = 253
+"""Characters; DNS knows no longer name (RFC 1035, 2.3.4)."""
 _PORT = re.compile(r"[0-9]{1,5}")
 _LOCAL_NAMES = re.compile(
     r"(.*\.)?localhost(\.localdomain)?|localhost[46](\.localdomain[46])?|ip6-(localhost|loopback)",
@@ -50,6 +52,8 @@ def why_refused(node: str, *, allow_loopback: bool = False) -> str | None:
     if re.search(r"[\s=\x00-\x1f\x7f-\x9f]", node):
         return "must not hold whitespace, = or control characters"
     host, port = split(node)
+    if len(host) > _LONGEST_HOST:
+        return f"must have a host of at most {_LONGEST_HOST} characters"
     if port is not None and not (_PORT.fullmatch(port) and 1 <= int(port) <= 65535):
         return "must have a port of 1 to 65535 after the colon"
     address = _address(host)

@@ -82,9 +82,13 @@ class NotAuthenticated(Problem):
 
 
 class NotAllowed(Problem):
-    """Known, but without the right."""
+    """Known as `caller`, but without the right."""
 
     status = 403
+
+    def __init__(self, message: str, caller: str) -> None:
+        super().__init__(message)
+        self.caller = caller
 
 
 class NotFound(Problem):

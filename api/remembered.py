@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Remembered(Generic[T]):
-    """At most `most` answers, each kept for `seconds` from when it was asked for.
+    """The `most` answers asked for last, each kept for `seconds` from when it was asked for.
 
     Those who ask the same thing at once share one question. An error is not kept.
     """
@@ -27,9 +27,9 @@ class Remembered(Generic[T]):
         if answer is None or now - asked >= self._seconds or _in_vain(answer):
             answer = asyncio.ensure_future(_awaited(ask))
             self._answers[key] = (now, answer)
-            self._answers.move_to_end(key)
             if len(self._answers) > self._most:
                 self._answers.popitem(last=False)
+        self._answers.move_to_end(key)
         # Shielded: the one who asked first may go away while others wait.
         return await asyncio.shield(answer)
 

@@ -102,11 +102,13 @@ def read_run(
         given.get("params"), limit=settings.max_params_bytes, depth=settings.max_depth
     )
     forks = given.whole("fork_num", least=1, most=500) or 5
+    options = _options(given)
+    # Patterns mean all hosts, so the controller makes one slice where there is a limit.
+    slices = 1 if "limit" in options else settings.max_slices
     spec = Spec(
         task_name=name, hosts=hosts, tasks=asked.tasks, roles=asked.roles, playbook=asked.playbook,
         work=asked.text,
-        **(_spread(len(hosts), forks, settings.max_slices) if parallel else {"forks": forks}),
-        **_options(given),
+        **(_spread(len(hosts), forks, slices) if parallel else {"forks": forks}), **options,
     )  # fmt: skip
     if stored_size(spec.wire()) > _MOST_OBJECT:
         raise TooLarge(f"the task must be at most {_MOST_OBJECT} bytes as stored")

@@ -1,6 +1,7 @@
 """What is known of a task, as both dialects tell it. Pure."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -31,6 +32,10 @@ _OF_OUTCOME: Final = {
 }
 _ERR_LIMIT: Final = 1024
 """Bytes of an error text."""
+
+
+Log = list[dict[str, Any]]
+"""Results as `check` tells them, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,8 @@ def status_of(task: AnsibleTask) -> int:
 def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) -> TaskView:
     """All that `check` tells of a task; of the log the newest `log_bytes` bytes of JSON."""
     status = status_of(task)
-    log = newest([log_object(entry.result) for entry in in_time(found)], log_bytes)
-    by_host: dict[str, list[dict[str, Any]]] = {}
-    for item in log:
-        by_host.setdefault(item["host"], []).append(item)
+    log = [log_object(entry.result) for entry in in_time(found)]
+    by_host = newest_by_host(log, log_bytes)
     return TaskView(
         id=number,
         status=status,
@@ -82,7 +85,7 @@ def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) 
             NodeView(name, status, tuple(by_host.get(name, ())))
             for name, status in zip(task.spec.unique_hosts, node_statuses(task), strict=True)
         ),
-        log=tuple(log),
+        log=tuple(newest(log, log_bytes)),
         phase=task.status.phase.value,
         reason=task.status.reason,
         message=task.status.message,
@@ -145,19 +148,47 @@ def cut(text: str, limit: int) -> str:
     return data[: limit - 3].decode("utf-8", "ignore") + "..."
 
 
-def newest(log: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+def newest(log: Log, limit: int) -> Log:
     """The last objects that fit into `limit` bytes of JSON; a first one says what is left out."""
-    size, kept = 2, len(log)
-    while kept > 0:
-        size += len(json.dumps(log[kept - 1], ensure_ascii=False).encode("utf-8", "replace")) + 2
+    out = len(log) - _fitting(log, limit)
+    return [_mark(log[out - 1], out), *log[out:]] if out else log
+
+
+def newest_by_host(log: Log, limit: int) -> dict[str, Log]:
+    """Each host's part of the last objects that fit; a host that lost some has a mark first.
+
+    These marks take up to half of `limit`; with more than 2,500 hosts they may go beyond it.
+    """
+    out = len(log) - _fitting(log, limit)
+    if out:
+        hosts = {item["host"]: item for item in log[:out]}
+        marks = sum(_size(_mark(item, len(log))) for item in hosts.values())
+        out = len(log) - _fitting(log, max(limit // 2, limit - marks))
+    counts = Counter(item["host"] for item in log[:out])
+    last = {item["host"]: item for item in log[:out]}
+    parts = {host: [_mark(item, counts[host])] for host, item in last.items()}
+    for item in log[out:]:
+        parts.setdefault(item["host"], []).append(item)
+    return parts
+
+
+def _fitting(log: Log, limit: int) -> int:
+    """How many of the last objects fit into `limit` bytes of a JSON list."""
+    size = 2
+    for count, item in enumerate(reversed(log)):
+        size += _size(item)
         if size > limit:
-            break
-        kept -= 1
-    if kept == 0:
-        return log
-    last = log[kept - 1]
-    mark = {
+            return count
+    return len(log)
+
+
+def _size(item: dict[str, Any]) -> int:
+    return len(json.dumps(item, ensure_ascii=False).encode("utf-8", "replace")) + 2
+
+
+def _mark(last: dict[str, Any], count: int) -> dict[str, Any]:
+    """What stands for `count` objects that are left out, of which `last` is the last."""
+    return {
         "host": last["host"], "task": "", "status": "cut", "start": last["start"],
-        "end": last["end"], "delta": "0:00:00", "msg": f"{kept} older results are left out",
+        "end": last["end"], "delta": "0:00:00", "msg": f"{count} older results are left out",
     }  # fmt: skip
-    return [mark, *log[kept:]]

@@ -25,9 +25,8 @@ _OPTION_IN_TEXT = re.compile(
 _MOST_ITEMS: Final = 10_000
 _MOST_ROLES: Final = 1_000
 """Bounds of spec.tasks, spec.playbook and spec.roles in ansibletask.yaml."""
-_UNORDERED: Final = 2
-"""Levels of objects whose keys have no order for Ansible: a task's keywords, its arguments."""
 _ROLE = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,253}")
+_LOOP: Final = re.compile(r"loop$|with_")
 _BLOCKS: Final = ("block", "rescue", "always")
 _SECTIONS: Final = ("pre_tasks", "tasks", "post_tasks", "handlers")
 
@@ -64,9 +63,26 @@ def read(value: Json, kind: str, field: str, *, limit: int = 256 * 1024, depth: 
         if part is not None and len(part) > most:
             raise ParamError(f"{field} must hold at most {most} items")
     items = work.tasks or work.playbook
-    if items is None or freeform.stays(items, _UNORDERED):
+    if items is None or all(_stays(item) for item in items):
         return work
     return Work(text=freeform.dump(items).decode())
+
+
+def _stays(item: Json) -> bool:
+    """Whether the Kubernetes API gives a play, block or task back as it is for Ansible: the order
+    of its keywords means nothing, nor that of a module's arguments or of variables."""
+    if not isinstance(item, dict):
+        return freeform.stays(item)
+    for key, value in item.items():
+        if key in (*_BLOCKS, *_SECTIONS) and isinstance(value, list):
+            good = all(_stays(part) for part in value)
+        elif isinstance(value, dict) and not _LOOP.match(key):
+            good = all(freeform.stays(part) for part in value.values())
+        else:
+            good = freeform.stays(value)
+        if not good:
+            return False
+    return True
 
 
 def _tasks(value: Json, field: str, depth: int) -> Work:

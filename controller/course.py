@@ -170,15 +170,14 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
     late = now - since > timedelta(seconds=seen.limits.grace + _UNCONFIRMED)
     ends: Ends = {}
     before: list[Step] = []
+    sealed: list[Step] = []
     for part in parts:
         pod = part.pod
         before += _strangers(part)
         if (end := reasons.end_of(seen, part)) is not None:
             ends[part.index] = end
         elif part.claim is None or (pod is not None and pod.gated):
-            # Deleted exactly as it was seen: a gate that somebody opens meanwhile is a conflict,
-            # and one that is opened later opens nothing, for no such pod is given a node.
-            before += [DeletePod(pod)] if pod is not None and not pod.deleting else []
+            sealed += [DeletePod(pod)] if pod is not None and not pod.deleting else []
             ends[part.index] = End(Reason.STOPPED, "It never ran.", never_ran=True)
         elif late:
             ends[part.index] = End(Reason.STOPPED, "Its node did not confirm the stop.")
@@ -190,7 +189,10 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
             before.append(Terminate(pod))
     before += _reading(parts)
     if len(ends) == len(parts):
-        return finish(seen, claims, ends, now).merge(before=tuple(before))
+        # Deleted exactly as they were seen, before it is said that they never ran: a gate that
+        # somebody opened meanwhile is a conflict, and one that is opened later opens nothing, for
+        # no such pod is given a node.
+        return finish(seen, claims, ends, now).merge(before=(*before, *sealed))
     plan = _progress(seen, claims, ends, now)
     return plan.merge(before=tuple(before), again=min(plan.again or LOOK_AGAIN, LOOK_AGAIN))
 

@@ -44,8 +44,10 @@ def ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) ->
     if set(found) == {Outcome.OK}:
         return Verdict(Phase.SUCCEEDED, Reason.COMPLETED, _sentence(Reason.COMPLETED))
     bad = [end for _, end in sorted(ends.items()) if end.reason is not Reason.COMPLETED]
-    stopped = next((end for end in bad if end.reason is Reason.STOPPED), None)
-    if stopped is not None:
+    stops = [end for end in bad if end.reason is Reason.STOPPED]
+    if stops:
+        # What one slice did not do, others may have done.
+        stopped = min(stops, key=lambda end: (end.never_ran, end.summary is None))
         hosts = in_flight([end.summary for _, end in sorted(ends.items()) if end.summary])
         return Verdict(Phase.STOPPED, Reason.STOPPED, stopped.message + hosts)
     phase = Phase.PARTLY_SUCCEEDED if found[Outcome.OK] else Phase.FAILED

@@ -10,6 +10,9 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 KIND: Final = "AnsibleTask"
 PLURAL: Final = "ansibletasks"
 
+COLUMN_TASK: Final = "Task"
+"""Printer column with the caller's task name, where it was given one."""
+
 LABEL_TASK_ID: Final = "octans.io/task-id"
 """The task's id, decimal; on the task and on everything it owns."""
 LABEL_TASK_NAME: Final = "octans.io/task-name"

@@ -58,7 +58,10 @@ def _as_data(given: RunInput) -> RunInput:
         items = None
     if not isinstance(items, list) or not items or not all(isinstance(i, dict) for i in items):
         raise Refused("spec.work must be JSON text of a list of tasks or of plays")
-    if any("hosts" in item or "import_playbook" in item for item in items):
+    plays = ["hosts" in item or "import_playbook" in item for item in items]
+    if any(plays) and not all(plays):
+        raise Refused("spec.work must hold either tasks or plays, not both")
+    if any(plays):
         return replace(given, work=None, playbook=items)
     return replace(given, work=None, tasks=items)
 

@@ -85,11 +85,32 @@ async def test_kubernetes_knows_callers_and_their_rights(
         gone = await token(nobody)
         await kubectl("delete", "serviceaccount", nobody)
         assert await status(octans, "check", gone) == 401
+        denied = await kubectl("create", "token", reader, "--audience=octans")
+        assert await status(octans, "getlog", denied.strip()) == 403
+    refused = [line for line in log.read_text().splitlines() if '"call": "getlog"' in line]
+    assert len(refused) == 1
+    assert f"system:serviceaccount:{kubectl.namespace}:{reader}" in refused[0]
+    assert '"status": 403' in refused[0]
     audit = [line for line in log.read_text().splitlines() if f'"task": "{number}"' in line]
     assert len(audit) == 1
     assert identity in audit[0]
     assert '"call": "run"' in audit[0]
     assert right not in log.read_text()
+
+
+async def test_tokens_that_nobody_knows_have_a_rate(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """Each costs the cluster a review; who is known already is let in beside them."""
+    account = unique("caller")
+    await installation.kubectl("create", "serviceaccount", account)
+    made = await installation.kubectl("create", "token", account, "--audience=octans")
+    few = {"OCTANS_OTHER_RATE": "0.01", "OCTANS_OTHER_BURST": "5"}
+    async with serving(installation, tmp_path / "log", OCTANS_AUTH="kubernetes", **few) as octans:
+        assert await status(octans, "check", made.strip()) == 403
+        told = [await status(octans, "check", f"guess-{at}") for at in range(6)]
+        assert told == [401] * 4 + [429] * 2
+        assert await status(octans, "check", made.strip()) == 403
 
 
 @pytest.mark.skipif(

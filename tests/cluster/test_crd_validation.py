@@ -54,6 +54,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "user empty": ({"user": ""}, "spec.user"),
     "user with a space": ({"user": "a b"}, "spec.user"),
     "tasks empty": ({"tasks": []}, "spec.tasks"),
+    "tasks and their text": (
+        {"work": "[]"},
+        "exactly one of tasks, roles, playbook and work must be set",
+    ),
+    "work empty": ({"tasks": None, "work": ""}, "spec.work"),
+    "work too long": ({"tasks": None, "work": "x" * 262_145}, "spec.work"),
     "tasks of texts": ({"tasks": ["true"]}, "spec.tasks[0]"),
     "roles without role": ({"tasks": None, "roles": [{"name": "x"}]}, "role: Required value"),
     "a role as a path": ({"tasks": None, "roles": [{"role": "../x"}]}, "spec.roles[0].role"),

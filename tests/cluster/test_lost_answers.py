@@ -120,9 +120,11 @@ async def test_a_silent_kubernetes_api_is_answered_for_in_seconds(
 ) -> None:
     async with through_faults(installation, tmp_path) as (octans, faults):
         faults.speaks.clear()
+        body = {"nodes": ["192.0.2.1"], "tasks": [{"raw": "true"}]}
         began = time.monotonic()
         answers = await asyncio.gather(
-            *(octans.post("check", {"id": number + 1}) for number in range(100))
+            *(octans.post("check", {"id": number + 1}) for number in range(100)),
+            *(octans.post("run", {**body, "name": unique("unheard")}) for _ in range(100)),
         )
         spent = time.monotonic() - began
         assert {answer.status_code for answer in answers} == {503}

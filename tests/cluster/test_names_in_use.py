@@ -7,17 +7,25 @@ import pytest
 import pytest_asyncio
 
 from api.elsewhere import FRESH_SECONDS, Elsewhere
-from crds import names
+from crds import errors, names
 from crds.client import TASKS
 from crds.tasks import TaskStore
 from tests.cluster.platform.calls import Octans, unique
 from tests.cluster.platform.installation import Installation
+from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.programs import another_api
 from tests.cluster.platform.tasks import Tasks, manifest
 
 NODES = ["192.0.2.1"]
 WORK = [{"raw": "true"}]
 DUPLICATE = (400, {"code": -1, "message": "task name is duplicate"})
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _nobody_at_work(controller_process: HostProcess) -> None:
+    """No controller: a task is gone as soon as it is deleted."""
+    if controller_process.running:
+        await controller_process.stop()
 
 
 @pytest_asyncio.fixture
@@ -49,9 +57,9 @@ async def test_a_list_is_used_for_a_while(tasks: Tasks) -> None:
     name = unique("late")
     assert await elsewhere.find(name) is None
     made = await tasks.create(manifest(name, NODES))
-    now += FRESH_SECONDS
+    now += FRESH_SECONDS - 0.1
     assert await elsewhere.find(name) is None, "it was listed before"
-    now += 0.1
+    now += 0.2
     found = await elsewhere.find(name)
     assert found is not None
     assert found.metadata.uid == made.metadata.uid
@@ -70,6 +78,8 @@ async def test_names_that_share_a_slot_are_both_kept_and_found(
     assert (await front.check(name))["id"] == second
     await refused(front, name)
     await tasks.client.delete(TASKS, tasks.namespace, occupant)
+    with pytest.raises(errors.NotFound):
+        await tasks.get(occupant)
     await refused(front, name)  # also when the slot is free,
     await refused(other, name)  # and of a process that did not make it
     await front.stop(name)

@@ -235,6 +235,20 @@ def test_the_oldest_of_a_long_log_is_left_out_and_counted() -> None:
     assert view.newest(log[:3], 20_000) == log[:3]
 
 
+def test_every_host_that_lost_results_says_so() -> None:
+    log = [
+        log_object(result(host=f"h{at % 30}", task=str(at), stdout="x" * 1000)) for at in range(90)
+    ]
+    parts = view.newest_by_host(log, 20_000)
+    assert len(json.dumps(list(parts.values()))) < 20_000
+    assert parts.keys() == {f"h{at}" for at in range(30)}
+    for host, part in parts.items():
+        assert part[0]["status"] == "cut", host
+        assert part[0]["msg"] == f"{3 - len(part[1:])} older results are left out"
+    assert sum(len(part) - 1 for part in parts.values()) > 5
+    assert view.newest_by_host(log[:3], 20_000) == {f"h{at}": [log[at]] for at in range(3)}
+
+
 def test_a_result_as_check_gives_it() -> None:
     full = result(cmd="ls", rc=0, stdout="a", stderr="", msg="")
     assert log_object(full) == {

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.aio.client import ApiClient, Configuration
+from starlette.responses import StreamingResponse
+from starlette.types import Message
 
 from api import VERSION, app, auth
 from api.address import of_caller, trusted
@@ -145,8 +147,41 @@ async def test_the_page_for_browsers_needs_no_other_host(front: httpx.AsyncClien
     for link in links:
         assert link.startswith("/docs/files/"), link
         assert (await front.get(link)).status_code == 200, link
-    missing = await front.get("/docs/files/nothing")
-    assert (missing.status_code, missing.json()["code"]) == (404, -1)
+    refused(await front.get("/docs/files/nothing"), 404)
+    for part in ("bytes=abc", "junk", "bytes=99999999-"):
+        whole = await front.get("/docs/files/favicon.png", headers={"Range": part})
+        assert whole.status_code == 200, part
+
+
+async def test_an_answer_must_be_read_in_time_as_a_whole() -> None:
+    application = app.create(Settings(auth="none"))
+
+    @application.get("/long")
+    async def long() -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            for _ in range(1000):
+                yield b"x"
+
+        return StreamingResponse(parts())
+
+    edge = app.wrapped(application, Settings(auth="none", answer_seconds=0.2))
+    sent = 0
+
+    async def send(_: Message) -> None:
+        nonlocal sent
+        sent += 1
+        await asyncio.sleep(0.05)
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    scope: dict[str, Any] = {
+        "type": "http", "method": "GET", "path": "/long", "headers": [], "query_string": b"",
+        "http_version": "1.1", "root_path": "", "scheme": "http", "client": None,
+    }  # fmt: skip
+    await edge(scope, receive, send)
+    assert 1 < sent < 10
 
 
 def test_the_version_is_the_projects() -> None:
@@ -214,6 +249,18 @@ async def test_the_shared_token() -> None:
         right = {"Authorization": "bearer t0ken"}
         refused(await front.post("/api/run", content=b"", headers=right), 400)
         assert (await front.get("/healthz")).status_code == 200
+
+
+async def test_guesses_at_the_shared_token_have_a_rate() -> None:
+    settings = Settings.model_validate(
+        {"auth": "token", "auth_token": "t0ken", "other_rate": 1, "other_burst": 2}
+    )
+    async with http(settings) as front:
+        wrong = {"Authorization": "Bearer no"}
+        answers = [await front.post("/api/run", content=b"", headers=wrong) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]
+        right = {"Authorization": "Bearer t0ken"}
+        refused(await front.post("/api/run", content=b"", headers=right), 400)
 
 
 TRUST: dict[str, Any] = {

@@ -92,6 +92,12 @@ def test_parallel_run_spreads_evenly(hosts: int, forks: int, slices: int, each: 
     assert (spec.slices, spec.forks) == (slices, each)
 
 
+def test_a_limit_makes_one_slice_with_the_forks_of_all() -> None:
+    nodes = [f"h{at}" for at in range(100)]
+    spec = asked(parallel=True, nodes=nodes, fork_num=1, limit="h1*").spec
+    assert (spec.slices, spec.forks) == (1, 50)
+
+
 def test_one_pod_works_on_as_many_machines_at_once() -> None:
     nodes = [f"h{at}" for at in range(60)]
     asked_for = {"name": "n", "nodes": nodes, "tasks": [{"raw": "true"}], "fork_num": 1}

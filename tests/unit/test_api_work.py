@@ -44,6 +44,17 @@ TEXTS: dict[str, tuple[Any, str]] = {
         [{"copy": {"dest": "/f", "content": {"b": 1, "a": "é"}}}],
         '[{"copy":{"dest":"/f","content":{"b":1,"a":"é"}}}]',
     ),
+    "of what is looped over too": (
+        [{"debug": {"msg": "x"}, "with_dict": {"b": 1, "a": 2}}],
+        '[{"debug":{"msg":"x"},"with_dict":{"b":1,"a":2}}]',
+    ),
+    "in a loop's items": (
+        [{"debug": {"msg": "x"}, "loop": [{"b": 1, "a": 2}]}],
+        '[{"debug":{"msg":"x"},"loop":[{"b":1,"a":2}]}]',
+    ),
+    "in a block": (
+        [{"block": [{"debug": {"msg": 2.0}}]}], '[{"block":[{"debug":{"msg":2.0}}]}]',
+    ),
     "in a play": (
         {"hosts": "all", "tasks": [{"action": {"module": "debug", "args": {"msg": 2.0}}}]},
         '[{"hosts":"all","tasks":[{"debug":{"msg":2.0}}]}]',
@@ -176,9 +187,12 @@ def test_historic_actions_become_todays_form(
 
 
 def test_plays_are_a_playbook_whose_tasks_are_translated() -> None:
-    play = {"hosts": "web", "tasks": [{"action": {"module": "ping"}}], "vars": {"tasks": []}}
+    block = {"name": "b", "block": [{"copy": {"src": "a", "dest": "/b"}}], "become": True}
+    play = {
+        "hosts": "web", "tasks": [{"action": {"module": "ping"}}, block], "vars": {"z": 1, "a": []},
+    }  # fmt: skip
     assert work.read([play], "ansible_task", "tasks") == Work(
-        playbook=[{"hosts": "web", "tasks": [PING], "vars": {"tasks": []}}]
+        playbook=[{"hosts": "web", "tasks": [PING, block], "vars": {"z": 1, "a": []}}]
     )
     assert work.read(play, "ansible_task", "tasks").playbook is not None
 

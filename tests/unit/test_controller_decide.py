@@ -69,6 +69,9 @@ STEPS = {
     "stop of a claimed pod whose gate is closed: deleted as seen": (
         seen(claimed(cancel=True), gated(), stop_since=NOW),
         ["DeletePod", "DeleteJob", "Announce", "Retire"]),
+    "stop of two, one gated: that one only when the other has ended": (
+        seen(claimed(claim(0), claim(1, "p1"), hosts=["a", "b"], slices=2, cancel=True), gated(),
+             started("p1", 1), stop_since=NOW), ["Terminate", "Follow"]),
     "stop of a pod that has not started: deleted as seen": (
         seen(claimed(cancel=True), pod(), stop_since=NOW), ["DeletePod"]),
     "stop of a running pod: a deadline of one second": (
@@ -229,6 +232,11 @@ def test_a_termination_message_of_another_run_is_not_believed(run: str, phase: P
 
 
 STOPS = {
+    "one of two slices never ran": (
+        seen(claimed(claim(0), claim(1, "p1"), hosts=["a", "b"], slices=2, cancel=True), gated(),
+             over(uid="p1", index=1), stop_since=ago(2),
+             logs={1: s.ended_log(RunStatus.STOPPED, 1, b="began")}),
+        "It was stopped."),
     "deleted before it started": (
         seen(claimed(cancel=True), pod(phase="Failed"), stop_since=NOW), "It never ran."),
     "deleted while it started, and it had begun": (

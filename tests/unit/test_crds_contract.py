@@ -18,6 +18,11 @@ CRD = yaml.safe_load(Path("crds/ansibletask.yaml").read_text())
 SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
+def test_the_printed_columns_that_programs_read() -> None:
+    columns = {c["name"]: c for c in CRD["spec"]["versions"][0]["additionalPrinterColumns"]}
+    assert columns[names.COLUMN_TASK]["jsonPath"] == ".spec.taskName"
+
+
 @given(name=st.text(min_size=1, max_size=300), k=st.integers(0, 3))
 def test_an_id_fits_a_signed_32_bit_integer_and_names_its_object(name: str, k: int) -> None:
     number = names.task_id("ns", name, k)

@@ -12,7 +12,9 @@ TERMINAL = {"Succeeded", "PartlySucceeded", "Failed", "Stopped"}
 
 def manifest(name: str, hosts: list[str], **spec: Any) -> Object:
     """A task object; without other work one raw `true` on each host, facts not gathered."""
-    work = {} if {"tasks", "roles", "playbook"} & spec.keys() else {"tasks": [{"raw": "true"}]}
+    work = (
+        {} if {"tasks", "roles", "playbook", "work"} & spec.keys() else {"tasks": [{"raw": "true"}]}
+    )
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
