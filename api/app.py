@@ -59,6 +59,7 @@ def create(settings: Settings) -> FastAPI:
     app = FastAPIOffline(
         title="Octans", version=VERSION, lifespan=lifespan, redirect_slashes=False, redoc_url=None,
         summary="Runs Ansible work on machines outside Kubernetes.", static_url="/docs/files",
+        swagger_ui_parameters={"validatorUrl": None},  # a badge that another host would draw
     )  # fmt: skip
     app.state.registry = CollectorRegistry()
     app.state.memory = memory

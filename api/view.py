@@ -127,7 +127,7 @@ def _err(task: AnsibleTask, found: list[Entry]) -> str:
     if not bad:
         return cut(task.status.message or task.status.reason, _ERR_LIMIT)
     first = bad[0]
-    text = f"{first.host}: {first.task}: {first.failure().strip()}"
+    text = f"{first.host}: {first.task}: {first.told().strip()}"
     more = len([status for status in statuses.values() if status == FAILED]) - 1
     tail = f" (and {more} more failed hosts)" if more > 0 else ""
     return cut(text, _ERR_LIMIT - len(tail)) + tail

@@ -1,5 +1,6 @@
 """Names, addresses and places; nothing here reads or writes anything but the environment."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from cluster.problems import Problem
 SOURCES = Path(__file__).resolve().parent
 """This folder: Go modules in `go/`, images in `images/`."""
 
-DEFAULT_NAME = "dev"
+DEFAULT_NAME = os.environ.get("OCTANS_CLUSTER") or "dev"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 """A cluster's name is also a host name, a node name and part of cgroup names."""
 

@@ -85,7 +85,7 @@ class HostBook:
                 host.ok += 1
         host.changed += result.changed
         if bad and not host.message:
-            host.task, host.message = result.task, result.failure()[:MESSAGE_LIMIT]
+            host.task, host.message = result.task, result.told()[:MESSAGE_LIMIT]
             self.failures[result.host] = None
 
     def _recap(self, hosts: Any) -> None:  # noqa: ANN401 - unchecked JSON

@@ -27,6 +27,8 @@ def faults(error: ValidationError | SettingsError, prefix: str) -> list[str]:
         return [f"octans: {error}."]
     found = []
     for fault in error.errors(include_input=False, include_url=False):
-        name = prefix + "_".join(str(part) for part in fault["loc"]).upper()
+        # NB: what has a bracket is no name but a type, in pydantic's words.
+        named = [str(part) for part in fault["loc"] if "[" not in str(part)]
+        name = prefix + "_".join(named).upper()
         found.append(f"octans: {name}: {fault['msg']}.")
     return found

@@ -67,6 +67,8 @@ class Summary:
             return None
 
 
+_NOTHING: Final = "no error msg out"
+"""API.md, getlog."""
 _RETURN_CODE_ONLY: Final = frozenset(
     {"non-zero return code", "The command exited with a non-zero return code."}
 )
@@ -108,7 +110,12 @@ class Result:
         if self.msg and self.msg.strip() not in _RETURN_CODE_ONLY:
             return self.msg
         text = (self.stderr or "").strip() or (self.stdout or "").strip()[-1024:]
-        return text or "no error msg out"
+        return text or _NOTHING
+
+    def told(self) -> str:
+        """`failure`, with the return code where a program failed without a word."""
+        text = self.failure()
+        return f"return code {self.rc}" if text == _NOTHING and self.rc is not None else text
 
     def data(self) -> dict[str, Any]:
         """As JSON, without what is empty."""

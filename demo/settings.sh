@@ -3,7 +3,8 @@
 # Names and places of the demo; sourced by its scripts, which stand in the checkout's root.
 
 state=$PWD/build/demo
-cluster_name=demo
+# One for each checkout, so that no `make down` takes another's away.
+cluster_name=demo-$(pwd -P | sha256sum | cut -c 1-8)
 release=octans
 namespace=octans
 tasks_namespace=octans-tasks

@@ -49,7 +49,7 @@ class Hosts:
         else:
             return
         if not self._first_failure:
-            message = " ".join("; ".join(result.items or (result.failure(),)).split())
+            message = " ".join("; ".join(result.items or (result.told(),)).split())
             self._first_failure = f"{result.host}: {result.task}: {message}"
 
     def in_flight(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ async def test_create_wait_and_look(kubectl: Kubectl, machines: list[Machine]) -
     assert "condition met" in waited
     table = [row.split("  ") for row in (await kubectl("get", "at", name)).splitlines()]
     assert [cell.strip() for cell in table[0] if cell] == [
-        "NAME", "TASK", "PHASE", "REASON", "HOSTS", "FAILED", "AGE",
+        "NAME", "TASK", "PHASE", "REASON", "HOSTS", "FAILED", "UNREACHABLE", "AGE",
     ]  # fmt: skip
     cells = [cell.strip() for cell in table[1] if cell.strip()]
     assert cells[:-1] == [name, "My task", "Succeeded", "Completed", "1", "0"]

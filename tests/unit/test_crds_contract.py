@@ -1,6 +1,7 @@
 """What the parts must agree on: names, frames, outcomes, reasons."""
 
 import json
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,13 @@ def test_failure_text(result: Result, text: str) -> None:
     assert result.failure() == text
 
 
+def test_a_failure_without_a_word_tells_its_return_code() -> None:
+    silent = Result("h", "t", "failed", 0, 0, msg="non-zero return code", rc=7)
+    assert silent.told() == "return code 7"
+    assert Result("h", "t", "failed", 0, 0, msg="m", rc=7).told() == "m"
+    assert Result("h", "t", "failed", 0, 0).told() == silent.failure() == "no error msg out"
+
+
 @given(found=st.lists(st.sampled_from(Outcome), max_size=50))
 def test_outcomes_come_back(found: list[Outcome]) -> None:
     assert model.unpack_outcomes(model.pack_outcomes(found)) == found
@@ -164,13 +172,15 @@ class Example(BaseSettings):
 
     port: int = 1
     table: dict[str, int] = {}
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [("EXAMPLE_PORT", "hunter2", "EXAMPLE_PORT: Input should be a valid integer"),
      ("EXAMPLE_TABLE", "{hunter2", "table"),
-     ("EXAMPLE_TABLE", '{"a": "hunter2"}', "EXAMPLE_TABLE_A")],
+     ("EXAMPLE_TABLE", '{"a": "hunter2"}', "EXAMPLE_TABLE_A: Input"),
+     ("EXAMPLE_NETWORKS", '["hunter2"]', "EXAMPLE_NETWORKS_0: Input is not")],
 )  # fmt: skip
 def test_a_wrong_setting_is_a_sentence_without_its_value(
     name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch,
