@@ -30,7 +30,7 @@ async def test_create_wait_and_look(kubectl: Kubectl, machines: list[Machine]) -
         "NAME", "TASK", "PHASE", "REASON", "HOSTS", "FAILED", "UNREACHABLE", "AGE",
     ]  # fmt: skip
     cells = [cell.strip() for cell in table[1] if cell.strip()]
-    assert cells[:-1] == [name, "My task", "Succeeded", "Completed", "1", "0"]
+    assert cells[:-1] == [name, "My task", "Succeeded", "Completed", "1", "0", "0"]
     wide = (await kubectl("get", "at", name, "-o", "wide")).splitlines()
     assert wide[0].split()[-3:] == ["SOURCE", "JOB", "DURATION"]
     assert wide[1].split()[-3:-1] == ["me", name]

@@ -203,9 +203,9 @@ def read_until(process: "subprocess.Popen[bytes]", seen: Callable[[Frame], bool]
     raise AssertionError(f"the runner ended before it was seen: {read!r}")
 
 
-def output_with(text: str) -> Callable[[Frame], bool]:
-    """Whether a frame is raw output with a text in it."""
-    return lambda frame: frame.kind is Kind.LINE and text in str(frame.data)
+def begin_of(task: str) -> Callable[[Frame], bool]:
+    """Whether a frame says that a host begins a task; Ansible's own output says so before."""
+    return lambda frame: frame.kind is Kind.BEGIN and task in str(frame.data)
 
 
 def terminate(process: "subprocess.Popen[bytes]") -> float:

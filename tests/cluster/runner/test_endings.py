@@ -7,7 +7,7 @@ import pytest
 
 from crds.frames import Kind
 from crds.records import Result, RunStatus
-from tests.cluster.runner.ground import Ground, output_with, read_until, terminate
+from tests.cluster.runner.ground import Ground, begin_of, read_until, terminate
 
 LONG = [{"name": "first", "raw": "true"}, {"name": "long", "raw": "sleep 60"}]
 ANSIBLE = "$(ps -o ppid= -p $(ps -o ppid= -p $$))"
@@ -48,7 +48,7 @@ def test_a_bad_expression_is_that_tasks_failure(ground: Ground) -> None:
 def test_stop_names_the_hosts_in_flight(ground: Ground) -> None:
     ground.put(tasks=LONG, grace=30)
     process = ground.start()
-    before = read_until(process, output_with("TASK [long]"))
+    before = read_until(process, begin_of("long"))
     terminate(process)
     at = terminate(process)  # a second SIGTERM changes nothing
     ran = ground.finish(process, before)
@@ -67,7 +67,7 @@ def test_a_play_that_ignores_sigterm_is_killed_in_time(ground: Ground) -> None:
     stubborn = {"name": "long", "delegate_to": "localhost", "connection": "local", "raw": raw}
     ground.put(tasks=[stubborn], grace=8)
     process = ground.start()
-    before = read_until(process, output_with("TASK [long]"))
+    before = read_until(process, begin_of("long"))
     for _ in range(400):
         if stopped.exists():
             break
