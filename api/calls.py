@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -28,6 +29,8 @@ from crds import errors, names
 from crds.model import AnsibleTask
 
 router = APIRouter()
+_LARGE = 32 * 1024
+"""Bytes of a body."""
 _POLL_SECONDS = 0.3
 """Between two looks at a task whose end is waited for."""
 
@@ -148,7 +151,11 @@ async def getlog(request: Request) -> Response:
 
 async def _submitted(call: Call, *, parallel: bool) -> AnsibleTask:
     name = "parallel_run" if parallel else "run"
-    ask = read_run(call.body, call.dialect.WORK_FIELDS, call.front.settings, parallel=parallel)
+    read = partial(
+        read_run, call.body, call.dialect.WORK_FIELDS, call.front.settings, parallel=parallel
+    )
+    # A large one may take a second, in which others want to be answered.
+    ask = await asyncio.to_thread(read) if seen(call.request.scope).held > _LARGE else read()
     headers = call.headers
     origin = submit.Origin(
         request_id=uuid.uuid4().hex,

@@ -23,6 +23,8 @@ class Connection(HttpToolsProtocol):
     _waiting: asyncio.TimerHandle | None = None
     _in_head = True
     _in_body = False
+    _within = 0
+    """Bytes so far of a head that the parser began with what stood behind a body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected: it has some seconds to say what it wants."""
@@ -38,11 +40,12 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self._within = 1
         self._wait_for_head()
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""
-        self._in_head, self._in_body = False, True
+        self._in_head, self._in_body, self._within = False, True, 0
         self._head_came()
         super().on_headers_complete()
 
@@ -64,7 +67,16 @@ class Connection(HttpToolsProtocol):
         An offer to go on in another protocol (`Upgrade`, as Java's client makes with every request)
         is left out: that is allowed (RFC 9110, 7.8), and the parser would lose the body behind it.
         """
-        if not self._in_head or not (self._head or data[:1].isalpha() or data[:1].isspace()):
+        if self._within:
+            self._within += len(data)
+            if self._within > _HEAD_BYTES:
+                self._refuse(431, f"the request headers must be at most {_HEAD_BYTES} bytes")
+                return
+        elif self._in_head and not self._head:
+            data = data.lstrip(b"\r\n")  # RFC 9112, 2.2
+            if not data:
+                return
+        if self._within or not self._in_head or not (self._head or data[:1].isalpha()):
             super().data_received(data)
             return
         if not self._head:

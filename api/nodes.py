@@ -57,7 +57,9 @@ def why_refused(node: str, *, allow_loopback: bool = False) -> str | None:
     if port is not None and not (_PORT.fullmatch(port) and 1 <= int(port) <= 65535):
         return "must have a port of 1 to 65535 after the colon"
     address = _address(host)
-    if address is None and (node.startswith("[") or not _HOST_NAME.fullmatch(host)):
+    bracketed = node.startswith("[")
+    named = not bracketed and (address is not None or _HOST_NAME.fullmatch(host))
+    if not named and not isinstance(address, IPv6Address):
         return (
             "must be an IPv4 address, an IPv6 address or a host name, each with or without a port"
         )

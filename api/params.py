@@ -1,7 +1,6 @@
 """The caller's variables: an object, JSON or YAML text, or key=value text. Pure."""
 
 import re
-import shlex
 
 from api import freeform
 from api.freeform import Json
@@ -13,6 +12,11 @@ _REFUSED = re.compile(
     re.DOTALL,
 )
 """Ansible's connection and magic variables; nothing beyond this list is refused."""
+_SPACE = r"(?P<space>[ \t\r\n]+)|'(?P<single>[^']*)'"
+_PIECE = re.compile(rf"""{_SPACE}|"(?P<double>[^"]*)"|(?P<plain>[^ \t\r\n"']+)""")
+_ESCAPED = re.compile(
+    rf"""{_SPACE}|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<plain>(?:[^ \t\r\n"'\\]|\\.)+)""", re.DOTALL
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _ANY = re.compile(r"[^\s=]+=")
 
@@ -41,7 +45,8 @@ def _from_text(text: str, limit: int, depth: int) -> Json:
     freeform.check_text(text, "params")
     if not text.strip():
         return {}
-    if (named := _pairs(text, _NAME)) is not None:
+    words = _words(text)
+    if (named := _pairs(words, _NAME)) is not None:
         return named  # before YAML, to which `a="b: c"` is a mapping
     fault: freeform.NotParsable | None = None
     try:
@@ -52,23 +57,46 @@ def _from_text(text: str, limit: int, depth: int) -> Json:
             return {}
     except freeform.NotParsable as error:
         fault = error
-    if (pairs := _pairs(text, _ANY)) is not None:
+    if (pairs := _pairs(words, _ANY)) is not None:
         return pairs
     if fault is not None:
         raise ParamError(f"params {fault}") from fault
     return None
 
 
-def _pairs(text: str, name: re.Pattern[str]) -> dict[str, str] | None:
+def _pairs(words: list[str] | None, name: re.Pattern[str]) -> dict[str, str] | None:
     """The variables of `a=1 b="two words"`; values stay texts. None where it is no such text."""
-    words = shlex.shlex(text, posix=True, punctuation_chars=False)
-    words.whitespace_split, words.commenters = True, ""
-    if '\\"' not in text:
-        words.escape = ""  # a backslash is one: `path=C:\\temp`
-    try:
-        found = list(words)
-    except ValueError:
+    if words is None or not all(name.match(word) for word in words):
         return None
-    if not all(name.match(word) for word in found):
-        return None
-    return dict(word.split("=", 1) for word in found)
+    return dict(word.split("=", 1) for word in words)
+
+
+def _words(text: str) -> list[str] | None:
+    """A text's words as a shell takes them apart, None where a quote is not closed.
+
+    Without an escaped quote in it a backslash is one: `path=C:\\temp`. The standard library's shlex
+    would do, but takes time by the square of a word's length.
+    """
+    words: list[str] = []
+    pieces: list[str] = []
+    at, piece = 0, _ESCAPED if '\\"' in text else _PIECE
+    while at < len(text):
+        found = piece.match(text, at)
+        if found is None:
+            return None
+        at = found.end()
+        if found["space"] is not None:
+            if pieces:
+                words.append("".join(pieces))
+            pieces = []
+        elif found["single"] is not None:
+            pieces.append(found["single"])
+        elif piece is _PIECE:
+            pieces.append(found["double"] if found["double"] is not None else found["plain"])
+        elif found["double"] is not None:
+            pieces.append(re.sub(r'\\(["\\])', r"\1", found["double"]))
+        else:
+            pieces.append(re.sub(r"\\(.)", r"\1", found["plain"], flags=re.DOTALL))
+    if pieces:
+        words.append("".join(pieces))
+    return words

@@ -66,7 +66,7 @@ def log_object(result: Result) -> dict[str, Any]:
     """A result as `check` gives it: times in UTC as Ansible's `command` writes them."""
     found: dict[str, Any] = {
         "host": result.host,
-        "task": result.task,
+        "task": marked(result.task),
         "status": result.status,
         "start": _moment(result.start),
         "end": _moment(result.end),

@@ -123,7 +123,9 @@ def _node_status(outcome: Outcome, phase: Phase) -> int:
 def _err(task: AnsibleTask, found: list[Entry]) -> str:
     """Host, task and message of the first failure and how many more; at most 1 KiB."""
     statuses = dict(zip(task.spec.unique_hosts, node_statuses(task), strict=True))
-    bad = [entry.result for entry in in_time(found) if _decides(entry, statuses)]
+    # Of a host its last one: what was rescued stands before it.
+    last = {entry.result.host: entry for entry in in_time(found) if _decides(entry, statuses)}
+    bad = [entry.result for entry in in_time(list(last.values()))]
     if not bad:
         return cut(task.status.message or task.status.reason, _ERR_LIMIT)
     first = bad[0]

@@ -162,8 +162,10 @@ def translate(task: dict[str, Json]) -> dict[str, Json]:
     if not isinstance(action, dict):
         return task
     module, args = action.get("module"), action.get("args")
-    if not isinstance(module, str) or not module or not isinstance(args, str | dict | None):
+    if not isinstance(module, str) or not module:
         return task
+    if not isinstance(args, str | dict | None):
+        raise ParamError("action.args must be text or an object")
     rest = {key: value for key, value in action.items() if key not in ("module", "args")}
     today = {key: value for key, value in task.items() if key not in ("action", "args")}
     today |= _call(module, args, rest)

@@ -84,8 +84,9 @@ class HostBook:
             case _:
                 host.ok += 1
         host.changed += result.changed
-        if bad and not host.message:
+        if bad:  # the last one counts: what was rescued stands before it
             host.task, host.message = result.task, result.told()[:MESSAGE_LIMIT]
+            self.failures.pop(result.host, None)
             self.failures[result.host] = None
 
     def _recap(self, hosts: Any) -> None:  # noqa: ANN401 - unchecked JSON

@@ -72,7 +72,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.HOSTS_FAILED: "Read the failed hosts' messages in status.hosts.",
     Reason.HOSTS_UNREACHABLE: "Check address, port, user, SSH key and known_hosts of those hosts.",
     Reason.PLAYBOOK_INVALID: "The work was refused before any host was touched; correct it.",
-    Reason.TIMED_OUT: "Raise timeoutSeconds, or split the work.",
+    Reason.TIMED_OUT: "Raise its timeout, or split the work.",
     Reason.RUNNER_CRASHED: "The program in the pod ended without a result; read the pod's log.",
     Reason.OOM_KILLED: "Raise the runner's memory limit or lower forks.",
     Reason.EVICTED: "The node ran short of a resource; check its disk and memory.",

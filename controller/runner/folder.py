@@ -124,6 +124,9 @@ def _config(paths: Paths, slice_: Slice) -> str:
             "transport": "ssh",
             "timeout": CONNECT_TIMEOUT,
             "interpreter_python": "auto_silent",
+            # Machines' programs speak in other encodings too; else a task that did its work is
+            # called failed for a byte of its output.
+            "module_strict_utf8_response": False,
             "precedence": ", ".join((
                 # The run's variables win over group_vars of the project.
                 "all_plugins_inventory", "all_plugins_play", "groups_inventory",

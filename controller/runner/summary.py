@@ -30,7 +30,8 @@ class Hosts:
         """Hosts that the caller's own limit left out."""
         self._bad: dict[str, Outcome] = {}
         self._under_way: dict[str, str] = {}
-        self._first_failure = ""
+        self._failures: dict[str, str] = {}
+        """Of each host the last one, what was rescued stands before it; oldest first."""
 
     def started(self, host: str, task: str) -> None:
         """A task began on a host."""
@@ -48,9 +49,9 @@ class Hosts:
             self._bad[result.host] = Outcome.FAILED
         else:
             return
-        if not self._first_failure:
-            message = " ".join("; ".join(result.items or (result.told(),)).split())
-            self._first_failure = f"{result.host}: {result.task}: {message}"
+        message = " ".join("; ".join(result.items or (result.told(),)).split())
+        self._failures.pop(result.host, None)
+        self._failures[result.host] = f"{result.host}: {result.task}: {message}"[:MAX_MESSAGE]
 
     def in_flight(self) -> tuple[str, ...]:
         """Hosts with a task under way, in the caller's order."""
@@ -84,10 +85,13 @@ class Hosts:
     def failure(self) -> str:
         """Host, task and message of the first failure, and how many more hosts failed."""
         bad = sum(self.counts()[kind] for kind in ("failed", "unreachable"))
-        if not bad or not self._first_failure:
+        outcomes, well = self.outcomes(), (Outcome.OK, Outcome.UNFINISHED)
+        texts = [text for host, text in self._failures.items() if outcomes.get(host) not in well]
+        first = texts[0] if texts else ""
+        if not bad or not first:
             return ""
         more = f" (and {bad - 1} more hosts)" if bad > 1 else ""
-        return self._first_failure[: MAX_MESSAGE - len(more)] + more
+        return first[: MAX_MESSAGE - len(more)] + more
 
 
 def _by_recap(counts: list[int]) -> Outcome:

@@ -186,6 +186,11 @@ SENT = {
     "its body later": [request("check", ASK, *OFFERS)[:-9], ASK],
     "byte by byte": [bytes([byte]) for byte in request("check", ASK, *OFFERS)],
     "long ones in a row": [request("check", b'{"id": 5, "x": "%s"}' % (b"y" * 70_000)) * 2],
+    "an empty line before it": [b"\r\n\r\n" + request("check", ASK, *OFFERS)],
+    "the second cut within its empty line": [
+        request("check", ASK) + request("check", ASK)[: -len(ASK) - 2],
+        request("check", ASK)[-len(ASK) - 2 :],
+    ],
     "the second in two parts": [
         request("check", ASK) + b"POST /api/che",
         request("check", ASK)[13:],

@@ -208,6 +208,14 @@ def test_err_tells_the_first_failure_and_how_many_more() -> None:
     assert len(seen(stored, long).err.encode()) <= 1024
 
 
+def test_err_tells_what_a_host_failed_for_not_what_was_rescued() -> None:
+    found = [
+        result("failed", host="10.0.0.1", task="probe", msg="rescued", end=START + 1),
+        result("failed", host="10.0.0.1", task="real", msg="it broke", end=START + 3),
+    ]
+    assert seen(task(Phase.FAILED, [OK, BAD]), found).err == "10.0.0.1: real: it broke"
+
+
 def test_err_without_results_is_the_tasks_message() -> None:
     condition = {
         "type": "Succeeded", "status": "False", "reason": "ImagePullFailed",

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from api import nodes
 from api.problems import ParamError, Problem, TooLarge
+from controller.runner import hosts
 
 ACCEPTED = [
     "10.0.0.7", "10.0.0.7:2222", "fd00::7", "[fd00::7]", "[fd00::7]:2222", "web-1.example.com",
@@ -30,6 +31,8 @@ REFUSED = {
     "an address that is longer than any name": "0" * 300 + "7",
     "likewise, hexadecimal, with a port": "0x" + "0" * 300 + "b000007:22",
     "likewise, loopback": "0" * 300 + "127.0.0.1",
+    "IPv4 in brackets": "[10.0.0.7]:22",
+    "IPv4 in brackets, short": "[1.2]",
     "loopback v6": "::1",
     "loopback v6 with port": "[::1]:2222",
     "loopback v6, mapped": "::ffff:127.0.0.1",
@@ -64,6 +67,17 @@ REFUSED = {
 @pytest.mark.parametrize("node", ACCEPTED)
 def test_machines_are_given_back_byte_for_byte(node: str) -> None:
     assert nodes.read([node]) == (node,)
+
+
+@pytest.mark.parametrize("node", ACCEPTED)
+def test_the_runner_takes_what_the_api_takes(node: str) -> None:
+    assert hosts.parse(node).host
+
+
+@given(st.text(alphabet="1a.:[]0x", min_size=1, max_size=16))
+def test_the_runner_takes_whatever_the_api_takes(node: str) -> None:
+    if nodes.why_refused(node, allow_loopback=True) is None:
+        assert hosts.parse(node).host
 
 
 @pytest.mark.parametrize("node", REFUSED.values(), ids=REFUSED.keys())

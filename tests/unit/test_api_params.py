@@ -1,6 +1,7 @@
 """The three forms of params, and the names that are refused (API.md, run, params)."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "key=value pairs": ('a=1 b="two words" c=', {"a": "1", "b": "two words", "c": ""}),
     "a pair that YAML would take": ('a="b: c" x=1', {"a": "b: c", "x": "1"}),
     "backslashes": (r"path=C:\temp\new x=1", {"path": r"C:\temp\new", "x": "1"}),
+    "a backslash beside an escaped quote": (
+        r"""a="\"\\ \n" b=\"x c='\'""", {"a": '"\\ \\n', "b": '"x', "c": "\\"}),
+    "quotes inside words": ("a=b\"c d\"e'f g'", {"a": "bc def g"}),
     "escaped quotes": (r'a="say \"hi\""', {"a": 'say "hi"'}),
     "one pair with a template": ("cmd={{x}}", {"cmd": "{{x}}"}),
     "a value with an equals sign": ("url=http://h/?a=b", {"url": "http://h/?a=b"}),
@@ -100,3 +104,25 @@ def test_any_text_is_variables_or_a_named_problem(text: str) -> None:
         assert found.startswith("param error, error: params")
     else:
         json.dumps(found, allow_nan=False).encode()
+
+
+@given(st.text(alphabet="ab=\"'\\ \t\n#", max_size=30))
+def test_pairs_are_taken_apart_as_the_standard_library_does(text: str) -> None:
+    words = shlex.shlex(text, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters = True, ""
+    if '\\"' not in text:
+        words.escape = ""
+    try:
+        expected: list[str] | None = list(words)
+    except ValueError:
+        expected = None
+    assert params._words(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["\\" * 262_000, "a='" + "x" * 262_000 + "'", "a=" + '\\"' * 131_000]
+)
+def test_long_words_take_no_time_by_their_square(text: str) -> None:
+    """By the square they would take minutes at this length, forty times over."""
+    for _ in range(40):
+        params._words(text)

@@ -45,6 +45,7 @@ msg: {description: What went wrong., type: str, returned: when the return code i
 """
 
 import datetime
+import errno
 import os
 import tempfile
 
@@ -68,7 +69,9 @@ def run(module, content):
         with os.fdopen(handle, "wb") as script:
             script.write(to_bytes(content, errors="surrogate_or_strict"))
         # Not by the file itself: its folder may be mounted noexec.
-        return module.run_command(interpreter(content) + [path])
+        return module.run_command(interpreter(content) + [path], handle_exceptions=False)
+    except OSError as error:  # as a shell tells it
+        return (127 if error.errno == errno.ENOENT else 126), "", str(error)
     finally:
         os.remove(path)
 

@@ -21,6 +21,12 @@ SCRIPTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"status": "failed", "rc": 7, "stdout": "out", "stderr": "err",
          "msg": "run script error, error: script return code 7, error: err"},
     ),
+    "an interpreter that is not there": (
+        "#!/no/such/shell\ntrue",
+        {"status": "failed", "rc": 127, "msg": "run script error, error: script return code 127,"
+         " error: [Errno 2] No such file or directory: b'/no/such/shell'"},
+    ),
+    "another encoding": (r"printf 'caf\351\n'", {"status": "ok", "rc": 0}),
     "quotes and braces": (
         "{% raw %}printf '%s' \"{{ not a template }}\" \\\\{% endraw %}",
         {"status": "ok", "stdout": "{{ not a template }}\\"},

@@ -111,6 +111,12 @@ def test_a_rescued_failure_is_none(ground: Ground) -> None:
     assert [result.status for result in ran.results] == ["failed", "ok"]
 
 
+def test_a_host_failed_for_what_was_not_rescued(ground: Ground) -> None:
+    block = {"block": [{"name": "probe", "raw": "exit 1"}], "rescue": [{"raw": "true"}]}
+    ran = ground.run(tasks=[block, {"name": "real", "fail": {"msg": "it broke"}}])
+    assert (ran.rc, ran.end.message) == (1, f"{ground.server.host}: real: it broke")
+
+
 def test_facts_stay_here(ground: Ground) -> None:
     ran = ground.run(gather_facts=True)
     gathered = ran.results[0]
@@ -141,6 +147,18 @@ def test_strange_bytes(ground: Ground) -> None:
     assert (ran.results[0].stdout or "").startswith("a")
     assert ran.results[1].msg == "\x1b[31mé\u2028\x85"
     assert ran.rc == 0
+
+
+def test_output_in_another_encoding_is_no_failure(ground: Ground) -> None:
+    ran = ground.run(
+        tasks=[
+            {"shell": r"printf 'caf\351\n'", "register": "said"},
+            {"debug": {"msg": "{{ said.stdout }}"}},
+        ]
+    )
+    assert (ran.rc, ran.results[0].rc) == (0, 0), ran.output
+    assert (ran.results[0].stdout or "").startswith("caf")
+    assert (ran.results[1].msg or "").startswith("caf")
 
 
 def test_much_output(ground: Ground) -> None:
