@@ -118,8 +118,11 @@ class NotParsable(Exception):
     """Neither JSON nor YAML, or out of bounds; the message goes on after `FIELD `."""
 
 
-def parse(text: str, *, depth: int) -> Json:
-    """What a JSON or YAML text holds; plain text is a str. Raises NotParsable."""
+def parse(text: str, *, depth: int, work: bool = False) -> Json:
+    """What a JSON or YAML text holds; plain text is a str. Raises NotParsable.
+
+    In `work` Ansible's own tags are known, `!unsafe` and `!vault`: as its JSON has them.
+    """
     try:
         return json.loads(text, parse_constant=_refuse)
     except RecursionError as error:
@@ -128,7 +131,8 @@ def parse(text: str, *, depth: int) -> Json:
         pass
     try:
         _bound(text, depth)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - made from SafeLoader
+        loader = _WorkLoader if work else _Loader
+        return yaml.load(text, Loader=loader)  # noqa: S506 - made from SafeLoader
     except RecursionError as error:
         raise NotParsable(f"must not nest deeper than {depth} levels") from error
     except (yaml.YAMLError, ValueError, TypeError, LookupError, OverflowError) as error:
@@ -241,3 +245,19 @@ _Loader.add_constructor("tag:yaml.org,2002:seq", _as_list)
 _Loader.add_constructor("tag:yaml.org,2002:map", _as_mapping)
 _Loader.add_constructor("tag:yaml.org,2002:int", _as_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _as_float)
+
+
+class _WorkLoader(_Loader):
+    """YAML as Ansible's loader takes it."""
+
+
+def _as_unsafe(loader: Json, node: yaml.Node) -> Json:
+    return {"__ansible_unsafe": loader.construct_scalar(node)}
+
+
+def _as_vault(loader: Json, node: yaml.Node) -> Json:
+    return {"__ansible_vault": loader.construct_scalar(node)}
+
+
+_WorkLoader.add_constructor("!unsafe", _as_unsafe)
+_WorkLoader.add_constructor("!vault", _as_vault)

@@ -123,7 +123,7 @@ def _items(value: Json, field: str, depth: int) -> list[dict[str, Json]]:
 
 def _parse(text: str, field: str, depth: int) -> Json:
     try:
-        value = freeform.parse(text, depth=depth)
+        value = freeform.parse(text, depth=depth, work=True)
     except freeform.NotParsable as error:
         raise ParamError(f"{field} {error}") from error
     freeform.check(value, field, depth=depth)

@@ -27,6 +27,7 @@ async def test_work_in_its_other_forms(octans: Octans, machines: list[Machine]) 
         "one object": {"shell": "echo {{ name }}"},
         "JSON text": '[{"shell": "echo {{ name }}"}]',
         "YAML text": "- shell: echo {{ name }}\n",
+        "YAML text with a tag of Ansible's": "- shell: !unsafe \"echo '{{ 6 * 7 }}'\"\n",
         "a list of plays": [
             {"hosts": "all", "gather_facts": False, "tasks": [{"shell": "echo {{ name }}"}]}
         ],

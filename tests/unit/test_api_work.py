@@ -25,6 +25,11 @@ TASKS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
     "YAML keys stay texts": ("- debug: {n: 1, 3: x}", [{"debug": {"n": 1, "3": "x"}}]),
     "YAML dates stay texts": ("- debug: {msg: 2016-08-17}", [{"debug": {"msg": "2016-08-17"}}]),
     "YAML aliases": ("- debug: &a {msg: x}\n- debug: *a", [{"debug": {"msg": "x"}}] * 2),
+    "Ansible's own tags": (
+        "- debug: {msg: !unsafe '{{ x }}'}\n  vars:\n    v: !vault |\n      $ANSIBLE_VAULT;1\n",
+        [{"debug": {"msg": {"__ansible_unsafe": "{{ x }}"}},
+          "vars": {"v": {"__ansible_vault": "$ANSIBLE_VAULT;1\n"}}}],
+    ),
     "null arguments stay": ([{"ping": None}], [{"ping": None}]),
     "keywords and arguments have no order": (
         {"register": "r", "copy": {"src": "a", "dest": "/b"}},
@@ -144,6 +149,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "tasks and plays": ([PING, {"hosts": "all"}], "tasks must hold either tasks or plays"),
     "text that is no YAML": ("- a: [", "tasks must be JSON or YAML"),
     "a tag of another language": ("- !!python/object:os.system x", "tasks must be JSON or YAML"),
+    "a tag of Ansible's on what is no text": ("- debug: !unsafe [a]", "tasks must be JSON or YAML"),
     "a key that is a list": ("- ? [a]\n  : 1", "tasks must have texts as keys"),
     "an alias to itself": ("- &a [*a]", "tasks must not hold an alias to itself"),
     "nested too deep": ([{"a": json.loads("[" * 100 + "]" * 100)}], "tasks must not nest deeper"),
