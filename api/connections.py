@@ -25,6 +25,8 @@ class Connection(HttpToolsProtocol):
     _in_body = False
     _within = 0
     """Bytes so far of a head that the parser began with what stood behind a body."""
+    _heads = 0
+    """Heads that the parser has read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected: it has some seconds to say what it wants."""
@@ -45,7 +47,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""
-        self._in_head, self._in_body, self._within = False, True, 0
+        self._in_head, self._in_body = False, True
+        self._within, self._heads = 0, self._heads + 1
         self._head_came()
         super().on_headers_complete()
 
@@ -68,15 +71,13 @@ class Connection(HttpToolsProtocol):
         is left out: that is allowed (RFC 9110, 7.8), and the parser would lose the body behind it.
         """
         if self._within:
-            self._within += len(data)
-            if self._within > _HEAD_BYTES:
-                self._refuse(431, f"the request headers must be at most {_HEAD_BYTES} bytes")
-                return
-        elif self._in_head and not self._head:
+            self._go_on_with_head(data)
+            return
+        if self._in_head and not self._head:
             data = data.lstrip(b"\r\n")  # RFC 9112, 2.2
             if not data:
                 return
-        if self._within or not self._in_head or not (self._head or data[:1].isalpha()):
+        if not self._in_head or not (self._head or data[:1].isalpha()):
             super().data_received(data)
             return
         if not self._head:
@@ -85,11 +86,19 @@ class Connection(HttpToolsProtocol):
         self._head += data
         end = _END_OF_HEAD.search(self._head)
         if (len(self._head) if end is None else end.start()) > _HEAD_BYTES:
-            self._refuse(431, f"the request headers must be at most {_HEAD_BYTES} bytes")
+            self._too_long()
         elif end is not None:
             head, rest = self._head[: end.end()], self._head[end.end() :]
             self._head = bytearray()
             super().data_received(_UPGRADE.sub(b"", head) + rest)
+
+    def _go_on_with_head(self, data: bytes) -> None:
+        heads = self._heads
+        super().data_received(data)
+        if self._within and self._heads == heads:
+            self._within += len(data)
+            if self._within > _HEAD_BYTES:
+                self._too_long()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
         """Answer what is no HTTP request."""
@@ -114,6 +123,9 @@ class Connection(HttpToolsProtocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+    def _too_long(self) -> None:
+        self._refuse(431, f"the request headers must be at most {_HEAD_BYTES} bytes")
 
     def _too_slow(self) -> None:
         self._refuse(408, f"the request headers must arrive within {_HEAD_SECONDS:g} seconds")

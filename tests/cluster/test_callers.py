@@ -181,11 +181,13 @@ def request(name: str, body: bytes, *lines: str) -> bytes:
 
 ASK = b'{"id": 5}'
 OFFERS = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB")
+LARGE = request("check", b'{"id": 5, "x": "%s"}' % (b"y" * 300_000))
 SENT = {
     "an offer to upgrade, as Java's client makes it": [request("check", ASK, *OFFERS)],
     "its body later": [request("check", ASK, *OFFERS)[:-9], ASK],
     "byte by byte": [bytes([byte]) for byte in request("check", ASK, *OFFERS)],
     "long ones in a row": [request("check", b'{"id": 5, "x": "%s"}' % (b"y" * 70_000)) * 2],
+    "the second, a long one, in two parts": [request("check", ASK) + LARGE[:30], LARGE[30:]],
     "an empty line before it": [b"\r\n\r\n" + request("check", ASK, *OFFERS)],
     "the second cut within its empty line": [
         request("check", ASK) + request("check", ASK)[: -len(ASK) - 2],
