@@ -82,7 +82,7 @@ def _bearer(request: Request) -> str:
 class Anybody:
     """Mode `none`: whoever reaches the port may call."""
 
-    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:  # noqa: ARG002
+    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:  # noqa: ARG002 - the protocol's
         """Nobody is asked."""
         return ""
 
@@ -95,7 +95,7 @@ class SharedToken:
             raise ValueError("OCTANS_AUTH=token needs OCTANS_AUTH_TOKEN")
         self._digest = _digest(token)
 
-    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:  # noqa: ARG002
+    async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:  # noqa: ARG002 - the protocol's
         """SHARED for whoever has it."""
         if not token:
             raise NotAuthenticated("a bearer token is needed")

@@ -12,6 +12,7 @@ from typing import Final
 from api import freeform
 from api.freeform import Json
 from api.problems import ParamError, TooLarge
+from crds.runinput import is_play
 
 _TAKES_CMD: Final = frozenset(
     f"{prefix}{name}"
@@ -89,7 +90,7 @@ def _tasks(value: Json, field: str, depth: int) -> Work:
     items = _items(value, field, depth)
     if not items:
         raise ParamError(f"{field} must hold at least one task")
-    plays = ["hosts" in item or "import_playbook" in item for item in items]
+    plays = [is_play(item) for item in items]
     if not any(plays):
         return Work(tasks=[translate(item) for item in items])
     if not all(plays):

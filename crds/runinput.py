@@ -28,6 +28,11 @@ VARS_KEY: Final = "vars.json"
 any other key is the name of one variable, its value the text."""
 
 
+def is_play(item: dict[str, Any]) -> bool:
+    """Whether an item of work is a play and no task."""
+    return "hosts" in item or "import_playbook" in item
+
+
 @dataclass(frozen=True, slots=True)
 class RunInput:
     """All that a run needs besides mounted Secrets; exactly one of tasks, roles, playbook and

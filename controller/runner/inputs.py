@@ -8,7 +8,7 @@ from typing import Any, Final
 from controller.runner import hosts, variables
 from controller.runner.hosts import Address
 from controller.runner.paths import Paths
-from crds.runinput import RunInput
+from crds.runinput import RunInput, is_play
 
 _USER: Final = re.compile(r"[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*")
 
@@ -58,7 +58,7 @@ def _as_data(given: RunInput) -> RunInput:
         items = None
     if not isinstance(items, list) or not items or not all(isinstance(i, dict) for i in items):
         raise Refused("spec.work must be JSON text of a list of tasks or of plays")
-    plays = ["hosts" in item or "import_playbook" in item for item in items]
+    plays = [is_play(item) for item in items]
     if any(plays) and not all(plays):
         raise Refused("spec.work must hold either tasks or plays, not both")
     if any(plays):

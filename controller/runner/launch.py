@@ -81,7 +81,7 @@ def check_hosts(plays: list[dict[str, Any]], inventory: Any) -> None:  # noqa: A
             check_patterns(patterns, inventory, f"play {number}")
 
 
-def check_patterns(patterns: Any, inventory: Any, play: str) -> None:  # noqa: ANN401
+def check_patterns(patterns: Any, inventory: Any, play: str) -> None:  # noqa: ANN401 - Ansible's, untyped
     """The same for the patterns of one play."""
     found = inventory.get_hosts(patterns)
     if any(host.implicit for host in found):

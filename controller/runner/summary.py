@@ -49,7 +49,7 @@ class Hosts:
             self._bad[result.host] = Outcome.FAILED
         else:
             return
-        message = " ".join("; ".join(result.items or (result.told(),)).split())
+        message = " ".join(result.told().split())
         self._failures.pop(result.host, None)
         self._failures[result.host] = f"{result.host}: {result.task}: {message}"[:MAX_MESSAGE]
 
@@ -84,13 +84,13 @@ class Hosts:
 
     def failure(self) -> str:
         """Host, task and message of the first failure, and how many more hosts failed."""
-        bad = sum(self.counts()[kind] for kind in ("failed", "unreachable"))
-        outcomes, well = self.outcomes(), (Outcome.OK, Outcome.UNFINISHED)
-        texts = [text for host, text in self._failures.items() if outcomes.get(host) not in well]
-        first = texts[0] if texts else ""
-        if not bad or not first:
+        outcomes = self.outcomes()
+        bad = {host for host, outcome in outcomes.items()
+               if outcome in (Outcome.FAILED, Outcome.UNREACHABLE)}  # fmt: skip
+        first = next((text for host, text in self._failures.items() if host in bad), "")
+        if not first:
             return ""
-        more = f" (and {bad - 1} more hosts)" if bad > 1 else ""
+        more = f" (and {len(bad) - 1} more hosts)" if len(bad) > 1 else ""
         return first[: MAX_MESSAGE - len(more)] + more
 
 

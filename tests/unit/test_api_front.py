@@ -11,35 +11,21 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from kubernetes.aio.client import ApiClient, Configuration
 from starlette.responses import StreamingResponse
 from starlette.types import Message
 
 from api import VERSION, app, auth
-from api.address import of_caller, trusted
 from api.elsewhere import Elsewhere
 from api.front import Front
-from api.limits import Memory, Rate, Rates
-from api.problems import NotAuthenticated, TooMany
-from api.remembered import Remembered
+from api.limits import Rate, Rates
 from api.settings import Settings
 from api.upstream import PatientClient
 from crds.tasks import TaskStore
+from tests.unit.clock import Clock
 from tests.unit.files import pyproject
 
 CALLS = ("run", "stop", "check", "getlog", "parallel_run")
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def http(settings: Settings) -> httpx.AsyncClient:
@@ -261,100 +247,6 @@ async def test_guesses_at_the_shared_token_have_a_rate() -> None:
         assert [answer.status_code for answer in answers] == [401, 401, 429]
         right = {"Authorization": "Bearer t0ken"}
         refused(await front.post("/api/run", content=b"", headers=right), 400)
-
-
-TRUST: dict[str, Any] = {
-    "auth": "token", "auth_token": "t", "trusted_networks": "10.0.0.0/8, fd00::/8",
-    "proxy_networks": "192.0.2.0/24",
-}  # fmt: skip
-Lines = list[tuple[str, str]]
-FORWARDED: dict[str, tuple[str, Lines, bool]] = {
-    "from a trusted network": ("10.1.2.3", [], True),
-    "from a trusted IPv6 network": ("fd00::1", [], True),
-    "IPv4 in IPv6 form": ("::ffff:10.1.2.3", [], True),
-    "from elsewhere": ("198.51.100.1", [], False),
-    "elsewhere, claiming": ("198.51.100.1", [("x-forwarded-for", "10.1.2.3")], False),
-    "an unknown proxy in a trusted network": ("10.1.2.3", [("x-forwarded-for", "8.8.8.8")], False),
-    "an unknown proxy, other header": ("10.1.2.3", [("forwarded", "for=8.8.8.8")], False),
-    "our proxy, trusted caller": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3")], True),
-    "our proxy, other caller": ("192.0.2.1", [("x-forwarded-for", "8.8.8.8")], False),
-    "our proxy, a claim": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3, 8.8.8.8")], False),
-    "our proxy's line behind a claim": (
-        "192.0.2.1", [("x-forwarded-for", "10.1.2.3"), ("x-forwarded-for", "8.8.8.8")], False,
-    ),
-    "our two proxies": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3, 192.0.2.9")], True),
-    "our proxy without a word": ("192.0.2.1", [], False),
-    "our proxy, nonsense": ("192.0.2.1", [("x-forwarded-for", "10.1.2.3, x")], False),
-    "no address": ("", [], False),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("peer", "headers", "expected"), FORWARDED.values(), ids=FORWARDED)
-def test_who_is_trusted_for_an_address(peer: str, headers: Lines, expected: bool) -> None:
-    settings = Settings.model_validate(TRUST)
-    address = of_caller(peer, headers, settings.proxy_networks)
-    assert trusted(address, settings.trusted_networks) is expected
-
-
-def test_buckets_fill_again_with_time() -> None:
-    clock = Clock()
-    rates = Rates(Rate(10, 2), Rate(1000, 1000), clock)
-    rates.take("a", runs=True)
-    rates.take("a", runs=True)
-    with pytest.raises(TooMany):
-        rates.take("a", runs=True)
-    clock.now = 0.1
-    rates.take("a", runs=True)
-    with pytest.raises(TooMany):
-        rates.take("a", runs=True)
-
-
-@given(st.lists(st.floats(0, 1), max_size=60))
-def test_a_source_never_gets_more_than_its_share(steps: list[float]) -> None:
-    clock = Clock()
-    rates = Rates(Rate(5, 3), Rate(1, 1), clock)
-    taken = 0
-    for step in steps:
-        clock.now += step
-        try:
-            rates.take("a", runs=True)
-        except TooMany:
-            continue
-        taken += 1
-    assert taken <= 3 + 5 * sum(steps) + 1e-6
-
-
-def test_memory_is_given_back() -> None:
-    memory = Memory(10)
-    memory.take(8)
-    with pytest.raises(TooMany):
-        memory.take(3)
-    memory.give(8)
-    memory.take(10)
-
-
-async def test_answers_are_remembered_for_a_while_and_errors_are_not() -> None:
-    clock = Clock()
-    kept: Remembered[int] = Remembered(60, 2, clock)
-    asked: list[str] = []
-
-    async def ask() -> int:
-        asked.append("x")
-        await asyncio.sleep(0)
-        if len(asked) == 1:
-            raise NotAuthenticated("first")
-        return len(asked)
-
-    with pytest.raises(NotAuthenticated):
-        await kept.get("a", ask)
-    assert await asyncio.gather(*(kept.get("a", ask) for _ in range(5))) == [2] * 5
-    clock.now = 59
-    assert await kept.get("a", ask) == 2
-    clock.now = 60
-    assert await kept.get("a", ask) == 3
-    await kept.get("b", ask)
-    await kept.get("c", ask)
-    assert await kept.get("a", ask) == 6
 
 
 def test_every_setting_is_described() -> None:
