@@ -75,6 +75,10 @@ bench-front: $(SYNCED) ## Measure the HTTP front alone: rates, latencies, many s
 	@eval "$$(demo/env)"
 	$(BIN)/python -m bench.front
 
+.PHONY: burst
+burst: $(SYNCED) ## Sixty requests at once on a node that holds fifteen runners: all must end well
+	@scripts/test tests/cluster/test_burst.py -m burst -rP
+
 .PHONY: lock
 lock: $(UV) ## Make requirements/*.txt, the lock files with hashes, from pyproject.toml
 	@scripts/lock $(UV)

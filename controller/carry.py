@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller import job as jobs
+from controller import obstacles
 from controller import plan as plans
-from controller import reasons
+from controller.capacity import Lack, over_quota, quota_words
 from controller.observed import Observed, PodView
 from controller.plan import Step
 from controller.session import Session, Sessions
@@ -15,6 +16,7 @@ from controller.slicelog import SliceLog
 from crds import errors, names
 from crds.archive import ConfigMapArchive
 from crds.client import CONFIG_MAPS, EVENTS, JOBS, PODS, SECRETS, TASKS, Client, Kind
+from crds.conditions import Reason
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
 
@@ -54,16 +56,14 @@ class Carrier:
                 await self._discard(task)
             case plans.Start():
                 await self._start(task, session)
-            case plans.Ungate(pod):
-                await self._ungate(pod)
+            case plans.Ungate() | plans.Terminate() | plans.DeletePod():
+                await self._carry_pod(step)
+            case plans.Nudge():
+                await self._nudge(task.metadata.name)
             case plans.Follow(index, pod):
                 self._sessions.follow(session, index, pod.name, lambda: changed(task))
             case plans.Archive(index):
                 await self._keep(task, session, session.logs[index])
-            case plans.Terminate(pod):
-                await self._patch_pod(pod, [_set("/spec/activeDeadlineSeconds", 1)])
-            case plans.DeletePod(pod):
-                await self._delete_pod(pod)
             case plans.DeleteJob(uid):
                 await self._delete_job(task.metadata.name, uid)
             case plans.Retire():
@@ -72,6 +72,15 @@ class Carrier:
                 await self._announce(task, reason, message, warning=warning)
             case _:
                 raise TypeError(f"no such step: {step!r}")
+
+    async def _carry_pod(self, step: plans.Ungate | plans.Terminate | plans.DeletePod) -> None:
+        match step:
+            case plans.Ungate(pod):
+                await self._ungate(pod)
+            case plans.Terminate(pod):
+                await self._patch_pod(pod, [_set("/spec/activeDeadlineSeconds", 1)])
+            case plans.DeletePod(pod):
+                await self._delete_pod(pod)
 
     async def _discard(self, task: AnsibleTask) -> None:
         """As it was seen: its maker may be completing it at this moment."""
@@ -92,10 +101,24 @@ class Carrier:
                 # Ours from before a crash; a stranger's Job is seen by its owner in the next pass.
                 continue
             except (errors.Forbidden, errors.Invalid) as error:
-                if (reason := reasons.of_refusal(error)) is None:
+                if over_quota(str(error)):
+                    session.lack = Lack(Reason.WAITING_FOR_QUOTA, quota_words(str(error)))
+                    session.lack_told = False
+                    raise errors.Conflict("it waits for the quota") from error
+                if (reason := obstacles.of_refusal(error)) is None:
                     raise
                 session.refused = f"{reason}: {error}"
                 raise errors.Conflict("the next pass ends the task") from error
+
+    async def _nudge(self, name: str) -> None:
+        """Any change of a Job makes its controller look at it within a second."""
+        note = {names.ANNOTATION_NUDGED: datetime.now(UTC).isoformat(timespec="seconds")}
+        try:
+            await self._client.patch(
+                JOBS, self._namespace, name, {"metadata": {"annotations": note}}
+            )
+        except errors.NotFound:
+            return
 
     async def _ungate(self, pod: PodView) -> None:
         # The gate's place is tested by its name, the pod by its uid: nothing else is ever opened.
@@ -148,7 +171,8 @@ class Carrier:
         task = seen.task
         mine = seen.job is not None and seen.job.owner_uid == task.metadata.uid
         if seen.job is not None and mine and seen.job.ttl is None and not seen.job.deleting:
-            await self._give_ttl(seen.job.name)
+            keep = 0 if seen.crowded else self._settings.job_keep_seconds
+            await self._give_ttl(seen.job.name, keep)
         await self._forget(SECRETS, names.input_secret(task.metadata.name, task.metadata.uid))
         for ref in task.spec.vars_from or ():
             # Made by the API for this task; one that a person made is theirs.
@@ -158,8 +182,8 @@ class Carrier:
         ended = task.status.completion_time or datetime.now(UTC)
         await self._release(task, ended)
 
-    async def _give_ttl(self, name: str) -> None:
-        ttl = {"spec": {"ttlSecondsAfterFinished": self._settings.job_keep_seconds}}
+    async def _give_ttl(self, name: str, keep: int) -> None:
+        ttl = {"spec": {"ttlSecondsAfterFinished": keep}}
         try:
             await self._client.patch(JOBS, self._namespace, name, ttl)
         except errors.NotFound:

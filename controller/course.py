@@ -6,7 +6,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller import reasons, status
+from controller import obstacles, reasons, status
 from controller.observed import Observed, PodView, SliceView
 from controller.plan import (
     Announce,
@@ -14,19 +14,19 @@ from controller.plan import (
     DeleteJob,
     DeletePod,
     Follow,
+    Nudge,
     Plan,
     Retire,
     Step,
     Terminate,
     Ungate,
 )
+from controller.progress import LOOK_AGAIN, progress
 from controller.reasons import End
-from controller.verdict import Verdict, ended
+from controller.verdict import ended
 from crds.conditions import Phase, Reason
-from crds.model import SliceStatus, Status
+from crds.model import SliceStatus
 
-LOOK_AGAIN: Final = 1.0
-"""Seconds after which a pass that waits for the cluster is repeated without an event."""
 _UNCONFIRMED: Final = 35
 """Seconds beyond the grace after which a stop counts although the node never confirmed it."""
 _OVERDUE: Final = 60
@@ -55,24 +55,43 @@ def run(seen: Observed, now: datetime) -> Plan:
             before += _strangers(part)
         if part.pod is None or part.index in ends:
             continue
+        claims[-1] = _noted(seen, part.pod, claim, now)
         if part.pod.gated:
             after.append(Ungate(part.pod))
-        elif part.pod.started is None and (stuck := reasons.blocked(seen, part.pod, now)):
-            before.append(DeletePod(part.pod))
-            ends[part.index] = End(stuck.reason, stuck.message, never_ran=True)
+        elif claims[-1].message is not None and not part.pod.deleting:
+            after.append(DeletePod(part.pod))
         elif _overdue(seen, part.pod, now):
             before.append(DeletePod(part.pod))
             ends[part.index] = End(Reason.NODE_LOST, "The pod outlived its deadline.")
     before += _reading(parts)
     if len(ends) == len(parts):
         return finish(seen, tuple(claims), ends, now).merge(before=tuple(before))
-    return _progress(seen, tuple(claims), ends, now).merge(before=tuple(before), after=tuple(after))
+    after += [Nudge()] if seen.retry_in == 0 else []
+    return progress(seen, tuple(claims), ends, now).merge(before=tuple(before), after=tuple(after))
+
+
+def _noted(seen: Observed, pod: PodView, claim: SliceStatus, now: datetime) -> SliceStatus:
+    """The claim, with why its pod is to be deleted where it can't start.
+
+    That is written before the pod is deleted, so that it is known whoever looks next. The slice
+    has ended when the pod is gone or its kubelet has said how it ended: the container may start
+    at the same moment.
+    """
+    if pod.deleting:
+        return claim
+    stuck = None
+    if not pod.gated and not pod.over and pod.started is None:
+        stuck = obstacles.blocked(seen, pod, now)
+    note = {"reason": stuck.reason.value, "message": stuck.message} if stuck else {
+        "reason": None, "message": None}  # fmt: skip
+    return claim.model_copy(update=note)
 
 
 def _ends(seen: Observed, parts: list[SliceView], lost: Reason | None, now: datetime) -> Ends:
     """Every slice that has ended, claimed or not; `lost`: how its Job was taken away."""
     found: Ends = {}
-    refused = reasons.refused(seen, now) if seen.job and not seen.pods else None
+    missing = any(part.claim is None and not part.others for part in parts)
+    refused = obstacles.refused(seen, now) if missing else None
     for part in parts:
         end = reasons.end_of(seen, part)
         if end is not None:
@@ -83,10 +102,10 @@ def _ends(seen: Observed, parts: list[SliceView], lost: Reason | None, now: date
             found[part.index] = End(lost, "It never ran.", never_ran=True)
         elif _candidate(part) is not None:
             continue
-        elif refused is not None:
-            found[part.index] = End(refused.reason, refused.message, never_ran=True)
         elif seen.job is not None and seen.job.finished:
             found[part.index] = End(Reason.POD_DELETED, "It never ran.", never_ran=True)
+        elif refused is not None:
+            found[part.index] = End(refused.reason, refused.message, never_ran=True)
     return found
 
 
@@ -140,29 +159,6 @@ def _reading(parts: list[SliceView]) -> list[Step]:
     return steps
 
 
-def _progress(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: datetime) -> Plan:
-    """Mirror how far it is; what only counts on is written at most every few seconds."""
-    parts = seen.slices()
-    running = any(part.log.last or (part.pod and part.pod.started) for part in parts)
-    phase = Phase.RUNNING if running or seen.task.status.phase is Phase.RUNNING else Phase.STARTING
-    reason = Reason.RUNNING if phase is Phase.RUNNING else Reason.STARTING
-    if seen.stop_since is not None:
-        reason = Reason.STOPPING
-    new = status.build(seen, Verdict(phase, reason), claims, ends, now)
-    waited = (now - seen.last_write).total_seconds() if seen.last_write else None
-    if waited is None or waited >= seen.limits.status_every or _moved(seen.task.status, new):
-        return Plan(status=new, again=LOOK_AGAIN if phase is Phase.STARTING else None)
-    return Plan(again=seen.limits.status_every - waited)
-
-
-def _moved(old: Status, new: Status) -> bool:
-    """Whether something happened that must be written now: a claim, a phase, an end."""
-    if (old.phase, old.reason, old.job_name) != (new.phase, new.reason, new.job_name):
-        return True
-    before = [(part.pod_uid, part.phase) for part in old.slices]
-    return before != [(part.pod_uid, part.phase) for part in new.slices]
-
-
 def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
     """End it as fast as its pods allow, keeping pods and logs of what has begun."""
     parts = seen.slices()
@@ -193,7 +189,7 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
         # somebody opened meanwhile is a conflict, and one that is opened later opens nothing, for
         # no such pod is given a node.
         return finish(seen, claims, ends, now).merge(before=(*before, *sealed))
-    plan = _progress(seen, claims, ends, now)
+    plan = progress(seen, claims, ends, now)
     return plan.merge(before=tuple(before), again=min(plan.again or LOOK_AGAIN, LOOK_AGAIN))
 
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller import course, status
+from controller import course, obstacles, status
 from controller.observed import Observed
 from controller.plan import Adopt, DeleteJob, Discard, Plan, Retire, Start, Step
+from controller.progress import LOOK_AGAIN, until_retry
 from controller.reasons import End
 from controller.verdict import Verdict
 from crds import names
@@ -15,6 +16,8 @@ from crds.model import Status
 
 PENDING: Final = 600
 """Seconds after which a task whose params Secret was never written is deleted (api/submit.py)."""
+BRIEF: Final = 3
+"""Seconds for which a task that waits only for its turn has no status: most start before."""
 
 
 def decide(seen: Observed, now: datetime) -> Plan:
@@ -71,7 +74,7 @@ def _retire(seen: Observed) -> Plan:
     if deleting and held and seen.job is not None and mine:
         # A deleted task's name is free only when nothing of it can run any more.
         steps = () if seen.job.deleting else (DeleteJob(seen.job.uid),)
-        return Plan(before=steps, again=course.LOOK_AGAIN)
+        return Plan(before=steps, again=LOOK_AGAIN)
     steps_after: tuple[Step, ...] = ()
     noted = task.metadata.annotations.get(names.ANNOTATION_GENERATION)
     if held or noted != str(task.metadata.generation):
@@ -98,11 +101,23 @@ def _refuse(seen: Observed, reason: Reason, text: str, now: datetime) -> Plan:
 def _queue(seen: Observed, now: datetime) -> Plan:
     if seen.pending_since is not None:
         late = now - seen.pending_since > timedelta(seconds=PENDING)
-        return Plan(before=(Discard(),) if late else (), again=course.LOOK_AGAIN)
+        return Plan(before=(Discard(),) if late else (), again=LOOK_AGAIN)
+    if seen.lack is not None and seen.lack_since is not None:
+        spent = obstacles.quota_spent(seen, seen.lack.text, seen.lack_since, now)
+        if spent is not None:
+            return _refuse(seen, spent.reason, spent.message, now)
     if seen.turn.admitted:
-        return Plan(before=(Start(),), again=course.LOOK_AGAIN)
+        return Plan(before=(Start(),), again=LOOK_AGAIN)
+    if seen.turn.brief and seen.task.status.update_time is None and _new(seen, now):
+        return Plan(again=LOOK_AGAIN)
     verdict = Verdict(
         Phase.QUEUED, Reason(seen.turn.reason or Reason.QUEUED), seen.turn.message,
         seen.turn.position,
     )  # fmt: skip
-    return Plan(status=status.build(seen, verdict, (), {}, now))
+    again = until_retry(seen) if seen.lack else None
+    return Plan(status=status.build(seen, verdict, (), {}, now), again=again)
+
+
+def _new(seen: Observed, now: datetime) -> bool:
+    """Whether it is so new that it need not be told yet that it waits."""
+    return now - seen.task.metadata.creation_timestamp < timedelta(seconds=BRIEF)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.observed import JobView, PodView
+from controller.observed import JobView, PodView, slice_count
 from controller.views import JOB_NAME_LABEL, job_view, moment, pod_view
 from crds import errors
 from crds.client import EVENTS, JOBS, PODS, Client
@@ -41,7 +41,7 @@ async def observe(client: Client, store: TaskStore, name: str, now: datetime) ->
     mine = tuple(
         pod for pod in pods if pod.uid in claimed or (job is not None and pod.owner_uid == job.uid)
     )
-    hanging = [] if task.finished else _hanging(job, mine, now)
+    hanging = [] if task.finished else _hanging(job, mine, _podless(task, mine), now)
     texts = [text for uid in hanging for text in await warnings(client, namespace, uid)]
     return Seen(task, job, mine, tuple(texts))
 
@@ -60,13 +60,20 @@ async def _pods(client: Client, namespace: str, name: str) -> tuple[PodView, ...
     return tuple(view for view in views if view.index >= 0)
 
 
-def _hanging(job: JobView | None, pods: tuple[PodView, ...], now: datetime) -> list[str]:
+def _podless(task: AnsibleTask, pods: tuple[PodView, ...]) -> bool:
+    """Whether a slice of the task has never had a pod."""
+    had = {pod.index for pod in pods} | {claim.index for claim in task.status.slices}
+    return len(had) < slice_count(task)
+
+
+def _hanging(
+    job: JobView | None, pods: tuple[PodView, ...], podless: bool, now: datetime
+) -> list[str]:
     """Uids of the objects whose events may say why nothing moves."""
     if job is None or job.finished:
         return []
-    if not pods:
-        return [job.uid] if job.created and now - job.created >= _QUIET else []
-    return [
+    missing = podless and job.created is not None and now - job.created >= _QUIET
+    return ([job.uid] if missing else []) + [
         pod.uid
         for pod in pods
         if not pod.gated and pod.started is None and not pod.over

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from controller.capacity import Lack
 from controller.results import HostBook
+from crds.conditions import Phase
 from crds.model import AnsibleTask, SliceStatus
 from crds.records import Summary
 
@@ -54,6 +56,23 @@ class PodView:
         """Whether its container will never run again."""
         return self.terminated is not None or self.phase in ("Succeeded", "Failed")
 
+    @property
+    def holds_place(self) -> bool:
+        """Whether it takes room on a node."""
+        return self.scheduled is not None and not self.over
+
+    @property
+    def unborn(self) -> bool:
+        """Whether it is over, and no container of it was ever made.
+
+        Of a pod that was deleted before that, the kubelet says that it "could not locate" the
+        container, without a start. After a node's crash the same words prove nothing.
+        """
+        if not self.over or self.started is not None:
+            return False
+        unknown = self.terminated is not None and self.terminated.reason == "ContainerStatusUnknown"
+        return self.terminated is None or (unknown and self.deleting)
+
 
 @dataclass(frozen=True, slots=True)
 class JobView:
@@ -102,6 +121,8 @@ class Turn:
     position: int = 0
     reason: str = ""
     message: str = ""
+    brief: bool = False
+    """It waits only for others to reach their nodes, which takes a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +131,7 @@ class Limits:
 
     start_margin: int = 300
     unschedulable: int = 120
+    quota: int = 3600
     refused: int = 5
     grace: int = 30
     status_every: float = 2.0
@@ -126,6 +148,12 @@ class SliceView:
     others: tuple[PodView, ...]
     """Pods of this index that are not the claimed one."""
     log: LogView
+
+    @property
+    def begun(self) -> bool:
+        """Whether its container was ever seen to have started."""
+        ran = self.claim is not None and self.claim.phase is Phase.RUNNING
+        return ran or self.log.last > 0 or (self.pod is not None and bool(self.pod.started))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +172,16 @@ class Observed:
     """Name of an older object with this task's name."""
     refusal: str | None = None
     """Why the spec can't be run at all, where it can't."""
+    lack: Lack | None = None
+    """What its own pods, or its Job, lack."""
+    lack_since: datetime | None = None
+    """Since when a quota has refused its Job; None: it has not."""
+    idle_since: datetime | None = None
+    """Since when no pod of any task has held a place on a node; None: one does."""
+    retry_in: float | None = None
+    """Seconds until the quota that refuses its Job or its pods is to be tried again."""
+    crowded: bool = False
+    """A quota refuses some task's Job or pods: what has ended is to make room at once."""
     pending_since: datetime | None = None
     """Since when the API has been about to write the params Secret; None: it has."""
     stop_since: datetime | None = None

@@ -36,6 +36,14 @@ class Ungate(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class Nudge(Step):
+    """Have the Job controller try at once to make the pods that a quota refused.
+
+    By itself it waits longer after each refusal, up to a minute.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Follow(Step):
     """See to it that the pod's log is being read."""
 

@@ -5,22 +5,19 @@ Infrastructure is never reported as the play's fault, nor the other way round.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.observed import JobView, LogView, Observed, PodView, SliceView
-from crds import errors
 from crds.conditions import Reason
 from crds.records import RunStatus, Summary
 
 IN_FLIGHT: Final = 20
 """Hosts that are named at most."""
-_PULL_FAILED: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
-_IMAGE_WRONG: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _NODE_IS_GONE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """Reasons of the condition DisruptionTarget."""
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_OUR_DOING: Final = frozenset({Reason.POD_DELETED, Reason.NEVER_STARTED, Reason.NODE_LOST})
+"""How a slice seems to have ended whose pod was deleted because it could not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +29,6 @@ class End:
     rc: int | None = None
     summary: Summary | None = None
     never_ran: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """Why a pod that has not started never will."""
-
-    reason: Reason
-    message: str
 
 
 def summary_of(pod: PodView | None) -> Summary | None:
@@ -55,18 +44,33 @@ def summary_of(pod: PodView | None) -> Summary | None:
 
 def end_of(seen: Observed, part: SliceView) -> End | None:
     """How a claimed slice ended; None while it has not, or its log is still being read."""
+    end, claim = _end(seen, part), part.claim
+    if end is None or claim is None or claim.message is None or end.reason not in _OUR_DOING:
+        return end
+    # The pod was deleted because it could not start: that is why, whatever came of it.
+    more = "" if end.never_ran else f" {end.message}"
+    if part.begun:
+        more = f" While its pod was being deleted, the container started.{more}"
+    return replace(end, reason=Reason(claim.reason or end.reason), message=claim.message + more)
+
+
+def _end(seen: Observed, part: SliceView) -> End | None:
     claim, pod, log = part.claim, part.pod, part.log
     if claim is None:
         return None
     # A crash waits for the container's own word: it may have been out of memory.
     if log.end and (log.end.status is not RunStatus.CRASHED or pod is None or pod.over):
         return _by_summary(seen, log.end, pod)
+    if pod is not None and pod.deleting and not (pod.over or pod.scheduled or pod.started):
+        return _never_started(seen, pod)  # the API server gives such a pod no node any more
     if pod is not None and not pod.over:
         return None
     if not _closed(part):
         return None
     if pod is None:
         return _gone(seen, log)
+    if not part.begun and pod.unborn:
+        return _never_started(seen, pod)
     return _by_pod(seen, pod, log)
 
 
@@ -145,8 +149,6 @@ def _ran(log: LogView) -> str:
 def _by_pod(seen: Observed, pod: PodView, log: LogView) -> End:
     """The pod is over, and its log held no end: the container's state decides."""
     ended = pod.terminated
-    if ended is None and not log.last and pod.started is None:
-        return _never_started(seen, pod)
     if ended is None:
         # It was deleted while it started, and its node gave no account of the container.
         return _gone(seen, log)
@@ -178,61 +180,7 @@ def _never_started(seen: Observed, pod: PodView) -> End:
         return End(Reason.STOPPED, "It never ran.", never_ran=True)
     if pod.reason == "Evicted" or pod.disruption:
         return End(_lost(seen.job, pod), pod.message, never_ran=True)
+    if pod.deleting:
+        return End(_lost(seen.job, pod), "It never ran.", never_ran=True)
     text = pod.message or pod.reason or "The pod ended before its container started."
     return End(Reason.NEVER_STARTED, text, never_ran=True)
-
-
-def blocked(seen: Observed, pod: PodView, now: datetime) -> Blocked | None:
-    """Why an ungated pod whose container has not started never will; None while it may."""
-    limits = seen.limits
-    if pod.waiting in _IMAGE_WRONG:
-        return Blocked(Reason.IMAGE_PULL_FAILED, pod.waiting_message)
-    # Not the time it stood behind its gate: that was ours.
-    waited = now - max(pod.scheduled or pod.created or now, seen.opened.get(pod.index, _LONG_AGO))
-    if pod.waiting in _PULL_FAILED and waited >= timedelta(seconds=limits.refused):
-        return Blocked(Reason.IMAGE_PULL_FAILED, pod.waiting_message)
-    if pod.waiting == "CreateContainerConfigError" or waited >= timedelta(seconds=limits.refused):
-        secret = next((text for text in seen.warnings if _secret_missing(text)), None)
-        if secret is not None:
-            return Blocked(Reason.SECRET_MISSING, secret.partition(": ")[2])
-    if pod.unschedulable and waited >= timedelta(seconds=limits.unschedulable):
-        return Blocked(Reason.UNSCHEDULABLE, pod.unschedulable)
-    if waited >= timedelta(seconds=limits.start_margin):
-        text = f"The pod did not start within {limits.start_margin} s."
-        last = f" Last warning: {seen.warnings[-1]}" if seen.warnings else ""
-        return Blocked(Reason.NEVER_STARTED, text + last)
-    return None
-
-
-def of_refusal(error: errors.ClusterError) -> Reason | None:
-    """Why the API server refuses what a task needs, for good; None where it may come right."""
-    text = str(error)
-    if "exceeded quota" in text:
-        return Reason.QUOTA_EXCEEDED
-    if isinstance(error, errors.Invalid) or "admission webhook" in text or "denied" in text:
-        return Reason.POD_REFUSED
-    return None  # our own rights are missing: that is the installation's fault, not the task's
-
-
-def _secret_missing(warning: str) -> bool:
-    reason, _, text = warning.partition(": ")
-    return reason == "FailedMount" and "secret" in text and "not found" in text
-
-
-def refused(seen: Observed, now: datetime) -> Blocked | None:
-    """Why the Job gets no pod; None while it still may."""
-    if seen.job is None or seen.job.created is None:
-        return None
-    waited = now - seen.job.created
-    texts = [text.partition(": ")[2] for text in seen.warnings if text.startswith("FailedCreate:")]
-    for text in texts:
-        if "violates PodSecurity" in text:
-            return Blocked(Reason.POD_SECURITY_REJECTED, text)
-        if "exceeded quota" in text and waited >= timedelta(seconds=seen.limits.refused):
-            return Blocked(Reason.QUOTA_EXCEEDED, text)
-    if texts and waited >= timedelta(seconds=seen.limits.refused):
-        return Blocked(Reason.POD_REFUSED, texts[-1])
-    if waited >= timedelta(seconds=seen.limits.start_margin):
-        text = f"The Job got no pod within {seen.limits.start_margin} s."
-        return Blocked(Reason.NEVER_STARTED, text)
-    return None

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 from controller import job as jobs
 from controller import metrics
+from controller.capacity import Retry, Room
 from controller.carry import Carrier
 from controller.decide import decide
 from controller.observe import Seen, observe
-from controller.observed import Limits, Observed
+from controller.observed import Limits, Observed, Turn
+from controller.obstacles import room_of
 from controller.plan import Plan, Start
 from controller.registry import Registry
 from controller.session import Session, Sessions
@@ -18,12 +20,14 @@ from controller.workqueue import WorkQueue
 from crds import names
 from crds.archive import ConfigMapArchive
 from crds.client import Client
+from crds.conditions import Reason
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
 
 log = logging.getLogger(__name__)
 
 _FRONT = 20
+_RETRY = 1.0
 _GATHER = 0.02
 """Seconds in which events about one task's Job and pods are taken together."""
 
@@ -39,11 +43,12 @@ class Reconciler:
         self._limits = Limits(
             start_margin=settings.start_margin,
             unschedulable=settings.unschedulable_seconds,
+            quota=settings.quota_seconds,
             refused=settings.refused_seconds,
             grace=settings.stop_grace,
             status_every=settings.status_seconds,
         )
-        self.registry = Registry(settings.max_running)
+        self.registry = Registry(settings.max_running, datetime.now(UTC))
         self.sessions = Sessions(client, settings, archive)
         self._carrier = Carrier(client, self._store, settings, self.sessions, archive)
         self.queue = WorkQueue(self.reconcile, _report)
@@ -76,9 +81,9 @@ class Reconciler:
         for pod in found.pods:
             if pod.uid in claimed and not pod.gated:
                 session.opened.setdefault(pod.index, now)
-        return Observed(
+        seen = Observed(
             task=task,
-            turn=self.registry.turn(task.metadata.name),
+            turn=Turn(admitted=False),
             limits=self._limits,
             job=found.job,
             pods=found.pods,
@@ -91,6 +96,43 @@ class Reconciler:
             opened=session.opened,
             last_write=session.last_write,
         )
+        return seen if task.finished else self._queue_up(seen, session, now, begun=begun)
+
+    def _queue_up(
+        self, seen: Observed, session: Session, now: datetime, *, begun: bool
+    ) -> Observed:
+        """Tell the queue what the task has found, and ask it for the task's turn."""
+        name = seen.task.metadata.name
+        room = room_of(seen) if begun else Room(lack=session.lack)
+        if begun:
+            if self.registry.note(name, room, now):
+                self._wake()
+        elif session.lack is not None and not session.lack_told:
+            session.lack_told, session.lack_since = True, session.lack_since or now
+            self.registry.refuse(name, session.lack, now)
+        if self.registry.reopened(now):
+            self._wake()
+        return replace(
+            seen,
+            turn=self.registry.turn(name),
+            lack=room.lack,
+            lack_since=session.lack_since,
+            idle_since=self.registry.idle_since(),
+            crowded=bool(self.registry.refused()),
+            retry_in=self._retry_in(session, room, now) if begun else self.registry.shut_for(now),
+        )
+
+    def _retry_in(self, session: Session, room: Room, now: datetime) -> float | None:
+        """Seconds until a quota that refuses the task's pods is to be tried again; 0: now."""
+        if room.lack is None or room.lack.reason is not Reason.WAITING_FOR_QUOTA:
+            session.retry = None
+            return None
+        if session.retry is None:
+            session.retry = Retry.after(now, tries=1)  # the Job controller itself has just tried
+        wait = session.retry.wait(now, self.registry.freed)
+        if wait == 0:
+            session.retry = session.retry.next(now, self.registry.freed)
+        return wait
 
     async def _rival(self, task: AnsibleTask) -> str | None:
         """An older object with the task's name; the API's objects are named after it instead."""
@@ -137,10 +179,16 @@ class Reconciler:
 
     def _ended(self, name: str) -> None:
         """A place is free: wake who may take it, and soon those who move up near the front."""
-        if self.registry.remove(name):
-            for ready in self.registry.admitted():
-                self.queue.add(ready)
+        if self.registry.remove(name, datetime.now(UTC)):
+            self._wake()
             self._front_moved()
+
+    def _wake(self) -> None:
+        """Wake those that may start now, and soon those that a quota refused."""
+        for ready in self.registry.admitted():
+            self.queue.add(ready)
+        for refused in self.registry.refused():
+            self.queue.add(refused, _RETRY)
 
     def _front_moved(self) -> None:
         """Those far behind learn their place at the next resync, so that a move among thousands
@@ -156,6 +204,8 @@ class Reconciler:
         """Something happened to the Job or a pod of a task; after its end that is no news."""
         if self.registry.knows(name):
             self.queue.add(name, _GATHER)
+        elif self.registry.free(datetime.now(UTC)):
+            self._wake()
 
     async def resync(self) -> None:
         """Look at every task that has not ended, so that a missed event does no harm."""

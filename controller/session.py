@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from controller.capacity import Lack, Retry
 from controller.follow import Follower
 from controller.observed import LogView, slice_count
 from controller.settings import Settings
@@ -31,6 +32,14 @@ class Session:
     stop_since: datetime | None = None
     refused: str | None = None
     """Why the API server refused what the task needs to start, `REASON: sentence`."""
+    lack: Lack | None = None
+    """The quota that refused its Job the last time."""
+    lack_since: datetime | None = None
+    """Since when a quota has refused its Job."""
+    lack_told: bool = True
+    """The queue knows of it."""
+    retry: Retry | None = None
+    """When a quota that refuses its pods is tried again."""
     opened: dict[int, datetime] = field(default_factory=dict)
     """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None

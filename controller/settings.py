@@ -35,10 +35,13 @@ class Settings(BaseSettings):
 
     max_running: int = Field(50, ge=1, description="Tasks that may have pods at a time.")
     start_margin: int = Field(300, ge=1, description="Seconds a pod may take to start.")
-    unschedulable_seconds: int = Field(120, ge=0, description="Seconds a pod may be unschedulable "
-                                       "(an autoscaler needs some).")  # fmt: skip
-    refused_seconds: int = Field(5, ge=0, description="Seconds a missing Secret, quota or image "
-                                 "may last before the task fails.")  # fmt: skip
+    unschedulable_seconds: int = Field(120, ge=0, description="Seconds a pod may find no node (an "
+                                       "autoscaler needs some); on full nodes, since a task last "
+                                       "had a pod on one.")  # fmt: skip
+    quota_seconds: int = Field(3600, ge=0, description="Seconds a task waits for a ResourceQuota "
+                               "that is used up, since a task last had a pod.")  # fmt: skip
+    refused_seconds: int = Field(5, ge=0, description="Seconds a refusal or a missing Secret or "
+                                 "image may last before the task fails.")  # fmt: skip
     stop_grace: int = Field(30, ge=1, description="Seconds between SIGTERM and SIGKILL of a pod.")
     keep_seconds: int = Field(604800, ge=0, description="Seconds a task is kept after its end.")
     keep_count: int = Field(5000, ge=1, description="Ended tasks kept at most, oldest go first.")

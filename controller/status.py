@@ -121,7 +121,7 @@ def _slice(claim: SliceStatus, parts: list[SliceView], ends: Mapping[int, End]) 
     return claim.model_copy(
         update={
             "phase": phase,
-            "reason": end.reason.value if end else None,
+            "reason": end.reason.value if end else claim.reason,
             "rc": end.rc if end else None,
             # What is due is archived before this status is written.
             "last_sequence": part.log.last if part.log.archive_due else part.log.archived,

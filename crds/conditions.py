@@ -34,6 +34,8 @@ class Reason(StrEnum):
 
     QUEUED = "Queued"
     WAITING_FOR_HOSTS = "WaitingForHosts"
+    WAITING_FOR_CAPACITY = "WaitingForCapacity"
+    WAITING_FOR_QUOTA = "WaitingForQuota"
     STARTING = "Starting"
     RUNNING = "Running"
     STOPPING = "Stopping"
@@ -64,7 +66,9 @@ class Reason(StrEnum):
 ADVICE: Final[dict[Reason, str]] = {
     Reason.QUEUED: "It starts when a place is free; see status.queuePosition.",
     Reason.WAITING_FOR_HOSTS: "Another task holds some of its hosts; it starts when that one ends.",
-    Reason.STARTING: "Its pod is being made.",
+    Reason.WAITING_FOR_CAPACITY: "The nodes are full; it starts when a running pod ends.",
+    Reason.WAITING_FOR_QUOTA: "A ResourceQuota is used up; it starts when a share falls free.",
+    Reason.STARTING: "Its pod has a node; the container is about to start.",
     Reason.RUNNING: "Follow it in status.hosts and status.log.",
     Reason.STOPPING: "A stop was asked for; it ends within the grace period.",
     Reason.COMPLETED: "Every host finished well.",
@@ -81,7 +85,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.JOB_DELETED: "Somebody deleted the Job; check the hosts before repeating the task.",
     Reason.JOB_SUSPENDED: "Somebody suspended the Job; a suspended run is never resumed.",
     Reason.IMAGE_PULL_FAILED: "Check spec.runner, its image's name and the registry's credentials.",
-    Reason.UNSCHEDULABLE: "No node fits the runner's requests; add capacity or lower them.",
+    Reason.UNSCHEDULABLE: "No node had room for the pod; add capacity or lower its requests.",
     Reason.QUOTA_EXCEEDED: "Raise the ResourceQuota of the tasks' namespace or lower maxRunning.",
     Reason.POD_SECURITY_REJECTED: "The namespace's Pod Security level refuses the runner pod.",
     Reason.POD_REFUSED: "The API server or an admission webhook refuses the runner pod.",

@@ -129,6 +129,8 @@ class SliceStatus(Model):
     pod_uid: str | None = None
     phase: Phase = Phase.STARTING
     reason: str | None = None
+    message: str | None = None
+    """Why its pod was deleted before it had started."""
     rc: int | None = None
     last_sequence: int = 0
     """Highest frame number N such that all of 1..N were read and archived."""

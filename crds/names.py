@@ -35,6 +35,8 @@ FINALIZER: Final = "octans.io/stop"
 GATE: Final = "octans.io/claim"
 """Scheduling gate of every task pod; removed once the pod is claimed in the task's status."""
 
+ANNOTATION_NUDGED: Final = "octans.io/nudged"
+"""On a Job: when its controller was last asked to try again (controller/carry.py)."""
 ANNOTATION_PARAMS: Final = "octans.io/params"
 """`pending` until the Secret with the request's params is written, then `ready`: a pending task
 is not started. Absent on tasks without params. See api/submit.py."""

@@ -23,7 +23,7 @@ from tests.cluster.platform.waiting import wait_for
 BREAK = {"name": "break", "fail": {"msg": "it broke"}}
 
 
-async def test_a_good_run_goes_through_starting_and_running_to_succeeded(
+async def test_a_good_run_goes_through_queued_and_running_to_succeeded(
     tasks: Tasks, controller: HostProcess, addresses: list[str]
 ) -> None:
     assert controller.running
@@ -35,10 +35,9 @@ async def test_a_good_run_goes_through_starting_and_running_to_succeeded(
         if not seen or seen[-1] != phase:
             seen.append(phase)
         await asyncio.sleep(0.05)
-    assert seen in (
-        ["Queued", "Starting", "Running", "Succeeded"],
-        ["Starting", "Running", "Succeeded"],
-    )
+    # Starting is told where it lasts: a pod with a node whose container is long in coming.
+    assert [phase for phase in seen if phase != "Starting"] == ["Queued", "Running", "Succeeded"]
+    assert seen.index("Running") == len(seen) - 2
     task = await tasks.let_go(name)
     conditions = {found.type: (found.status, found.reason) for found in task.status.conditions}
     assert conditions == {"Succeeded": ("True", "Completed"), "Finished": ("True", "Completed")}

@@ -64,6 +64,12 @@ def ended_long_ago() -> PodView:
     return started(phase="Succeeded", terminated=Terminated(0, "Completed", "", ago(500)))
 
 
+def spent(used: int = 3, limit: int = 3) -> str:
+    """The warning of a Job whose pod a quota refused."""
+    numbers = f"requested: pods=1, used: pods={used}, limited: pods={limit}"
+    return f'FailedCreate: Error creating: pods "t" is forbidden: exceeded quota: q, {numbers}'
+
+
 def claim(index: int = 0, uid: str = "p0", **changes: Any) -> dict[str, Any]:
     return SliceStatus(index=index, pod=f"t-{index}-{uid}", pod_uid=uid, **changes).wire()
 

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
+from controller import obstacles
 from controller import plan as plans
-from controller import reasons
+from controller.capacity import Lack
 from controller.decide import PENDING, decide
-from controller.observed import LogView, Observed, Turn
+from controller.observed import LogView, Observed, PodView, Terminated, Turn
 from controller.plan import Plan
 from controller.results import HostBook
 from crds import errors, names
 from crds.conditions import FINISHED, SUCCEEDED, Phase, Reason
+from crds.model import AnsibleTask
 from crds.records import RunStatus
 from tests.unit import seen as s
 from tests.unit.seen import NOW, ago, claim, claimed, gated, over, pod, seen, started, task
@@ -100,6 +102,19 @@ def test_steps(what: Observed, expected: list[str]) -> None:
 
 UNREAD = {0: LogView(HostBook(), exhausted=True)}
 MISSING = 'FailedMount: MountVolume.SetUp failed: secret "octans-ssh" not found'
+
+
+def noted() -> AnsibleTask:
+    """A task whose pod was to be deleted, because it could not start."""
+    return claimed(claim(reason="SecretMissing", message='secret "octans-ssh" not found'))
+
+
+def unborn() -> PodView:
+    """What a kubelet says of a pod that was deleted before a container of it was made."""
+    lost = Terminated(137, "ContainerStatusUnknown", "could not be located", None)
+    return pod(phase="Failed", deleting=True, terminated=lost)
+
+
 ENDS = {
     "every host well": (
         seen(claimed(), started(), logs={0: s.ended_log()}), Phase.SUCCEEDED, Reason.COMPLETED),
@@ -150,20 +165,34 @@ ENDS = {
     "the backstop struck": (
         seen(claimed(), over(137, "Error", reason="DeadlineExceeded"), logs=UNREAD),
         Phase.FAILED, Reason.TIMED_OUT),
-    "image cannot be pulled": (
-        seen(claimed(), pod(waiting="ImagePullBackOff", waiting_message="no such image")),
-        Phase.FAILED, Reason.IMAGE_PULL_FAILED),
-    "Secret missing": (seen(claimed(), pod(), warnings=(MISSING,)), Phase.FAILED,
-                       Reason.SECRET_MISSING),
-    "no node fits": (
-        seen(claimed(), pod(scheduled=None, created=ago(200), unschedulable="0/1 nodes")),
-        Phase.FAILED, Reason.UNSCHEDULABLE),
-    "it hangs": (seen(claimed(), pod(scheduled=ago(400))), Phase.FAILED, Reason.NEVER_STARTED),
+    "deleted as it could not start, gone": (
+        seen(noted()), Phase.FAILED, Reason.SECRET_MISSING),
+    "deleted as it could not start, and no node ever got it": (
+        seen(noted(), pod(scheduled=None, deleting=True)), Phase.FAILED, Reason.SECRET_MISSING),
+    "deleted as it could not start, its kubelet made no container": (
+        seen(noted(), unborn()), Phase.FAILED, Reason.SECRET_MISSING),
+    "deleted as it could not start, yet it started and did all": (
+        seen(noted(), over(deleting=True), logs={0: s.ended_log()}),
+        Phase.SUCCEEDED, Reason.COMPLETED),
+    "one of two slices could not start, which is told already": (
+        seen(claimed(claim(0, phase=Phase.FAILED, reason="SecretMissing", message="secret gone"),
+                     claim(1, "p1"), hosts=["a", "b"], slices=2),
+             unborn(), over(uid="p1", index=1), logs={1: s.ended_log(b="ok")}),
+        Phase.PARTLY_SUCCEEDED, Reason.SECRET_MISSING),
+    "deleted by somebody before a node got it": (
+        seen(claimed(), pod(scheduled=None, deleting=True)), Phase.FAILED, Reason.POD_DELETED),
     "refused by Pod Security": (
         seen(task(), warnings=('FailedCreate: pods "t" is forbidden: violates PodSecurity',)),
         Phase.FAILED, Reason.POD_SECURITY_REJECTED),
-    "over the quota": (
-        seen(task(), job=s.job(created=ago(30)), warnings=("FailedCreate: exceeded quota: q",)),
+    "over a quota that could never hold it": (
+        seen(task(), job=s.job(created=ago(30)), warnings=(s.spent(used=0, limit=0),)),
+        Phase.FAILED, Reason.QUOTA_EXCEEDED),
+    "over the quota for long, and nothing of ours uses it": (
+        seen(task(), job=s.job(created=ago(4000)), warnings=(s.spent(),), idle_since=ago(3700)),
+        Phase.FAILED, Reason.QUOTA_EXCEEDED),
+    "no quota for its Job for long, and nothing of ours uses it": (
+        seen(task(), job=None, lack=Lack(Reason.WAITING_FOR_QUOTA, s.spent()),
+             lack_since=ago(4000), idle_since=ago(3700), turn=QUEUED),
         Phase.FAILED, Reason.QUOTA_EXCEEDED),
     "refused by a webhook": (
         seen(task(), job=s.job(created=ago(30)), warnings=("FailedCreate: denied by policy",)),
@@ -261,10 +290,11 @@ def test_a_stop_waits_for_what_is_still_being_read() -> None:
 
 def test_time_behind_the_gate_does_not_count_against_a_pod() -> None:
     old = pod(created=ago(900), scheduled=None, unschedulable="0/1 nodes fit")
-    just = decide(seen(claimed(), old, opened={0: ago(1)}), NOW)
-    assert not [step for step in just.before if isinstance(step, plans.DeletePod)]
-    long_ago = decide(seen(claimed(), old, opened={0: ago(900)}), NOW)
-    assert [step for step in long_ago.before if isinstance(step, plans.DeletePod)]
+    idle = {"idle_since": ago(1000)}
+    just = decide(seen(claimed(), old, opened={0: ago(1)}, **idle), NOW)
+    assert not [step for step in just.after if isinstance(step, plans.DeletePod)]
+    long_ago = decide(seen(claimed(), old, opened={0: ago(900)}, **idle), NOW)
+    assert [step for step in long_ago.after if isinstance(step, plans.DeletePod)]
 
 
 def test_a_strangers_job_in_place_of_ours_ends_what_had_begun_as_that() -> None:
@@ -284,7 +314,6 @@ def test_a_node_that_is_gone_is_no_eviction() -> None:
 
 
 REFUSALS = {
-    "quota": (errors.Forbidden('jobs "t" is forbidden: exceeded quota: q'), Reason.QUOTA_EXCEEDED),
     "webhook": (errors.Forbidden('admission webhook "w" denied the request'), Reason.POD_REFUSED),
     "too large": (errors.Invalid("Secret is too long"), Reason.POD_REFUSED),
     "our own rights": (errors.Forbidden("cannot create resource jobs"), None),
@@ -293,7 +322,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("error", "reason"), REFUSALS.values(), ids=REFUSALS)
 def test_what_will_never_be_accepted(error: errors.ClusterError, reason: Reason | None) -> None:
-    assert reasons.of_refusal(error) is reason
+    assert obstacles.of_refusal(error) is reason
 
 
 @pytest.mark.parametrize(("what", "message"), STOPS.values(), ids=STOPS)
