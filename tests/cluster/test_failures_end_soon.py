@@ -2,17 +2,58 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any
+
+import pytest
 
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import FAILED, SUCCESS, Octans, unique
 from tests.cluster.platform.kubectl import Kubectl
+from tests.cluster.platform.machines import Keys, Machine, mark
+from tests.cluster.platform.pods import bare_pod, is_refused
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
+from tests.cluster.test_want_of_room import quota, waits
 
 SECONDS = 30
 """Every one must have ended by then; the tasks' own deadline is 3600 s."""
+
+
+LIMITS = {
+    "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "limits"},
+    "spec": {"limits": [{"type": "Container", "maxLimitRequestRatio": {"cpu": "4"}}]},
+}  # fmt: skip
+VIP = "pods of this namespace need the PriorityClass vip"
+POLICY: dict[str, Any] = {
+    "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+    "metadata": {"name": "octans-test-vip"},
+    "spec": {
+        "matchConstraints": {"resourceRules": [{
+            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+            "resources": ["pods"]}]},
+        "validations": [{"expression": "has(object.spec.priorityClassName)", "message": VIP}],
+    },
+}  # fmt: skip
+RULES = {
+    "a LimitRange with a ratio that the runner breaks": (
+        [LIMITS], "cpu max limit to request ratio per Container is 4"),
+    "a policy that wants a PriorityClass": ([POLICY], VIP),
+}  # fmt: skip
+
+
+def bound(policy: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """A policy's binding, to one namespace only."""
+    return {
+        "apiVersion": policy["apiVersion"], "kind": f"{policy['kind']}Binding",
+        "metadata": policy["metadata"],
+        "spec": {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"],
+                 "matchResources": {"namespaceSelector": {"matchLabels": {
+                     "kubernetes.io/metadata.name": namespace}}}},
+    }  # fmt: skip
 
 
 async def fails(tasks: Tasks, host: str, reason: str, **spec: object) -> str:
@@ -43,7 +84,81 @@ async def test_a_missing_secret_and_image_each_with_its_name(
     assert "somebody-elses" in forbidden
 
 
-async def test_a_quota_that_is_used_up(
+@asynccontextmanager
+async def pods_stay(kubectl: Kubectl, prefix: str) -> AsyncIterator[None]:
+    """While it lasts, the API server refuses to delete pods whose name starts so."""
+    policy = {
+        **POLICY, "metadata": {"name": prefix},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"],
+                "resources": ["pods"]}]},
+            "matchConditions": [
+                {"name": "ours", "expression": f"request.name.startsWith('{prefix}')"}],
+            "validations": [{"expression": "false", "message": "they stay"}],
+        },
+    }  # fmt: skip
+    binding = bound(policy, kubectl.namespace)
+    objects = {"apiVersion": "v1", "kind": "List", "items": [policy, binding]}
+    probe = f"{prefix}-probe"
+    await kubectl("create", "-f", "-", stdin=bare_pod(probe))
+    await kubectl("create", "-f", "-", stdin=objects)
+    try:
+        await wait_for(
+            "pods stay",
+            lambda: kubectl.ask("delete", "pod", probe, "--dry-run=server"),
+            lambda answer: answer.code != 0,
+            seconds=30,
+        )
+        yield
+    finally:
+        await kubectl("delete", "-f", "-", stdin=objects)
+        await wait_for(
+            "pods go",
+            lambda: kubectl.ask("delete", "pod", probe, "--grace-period=0", "--force"),
+            lambda answer: answer.code == 0,
+            seconds=30,
+        )
+
+
+async def test_a_pod_that_starts_just_when_it_is_given_up(
+    kubectl: Kubectl, tasks: Tasks, controller: HostProcess, keys: Keys, machines: list[Machine]
+) -> None:
+    """The controller has noted why it deletes two pods, and dies before it can: one of them starts
+    after all and is told as what it is, the other is still told why it did not."""
+    prefix, host = unique("given-up"), machines[0].address
+    late, never = f"{prefix}-late", f"{prefix}-never"
+    secrets = {late: f"octans-{late}", never: f"octans-{never}"}
+    async with pods_stay(kubectl, prefix):
+        for name, secret in secrets.items():
+            work = {"sshKeySecret": secret, "tasks": [mark(name)]}
+            await tasks.create(manifest(name, [host], **work))
+        for name, secret in secrets.items():
+            noted = await wait_for(
+                f"{name} is given up",
+                lambda name=name: tasks.get(name),  # type: ignore[misc]  # bound in this round
+                lambda task: task.status.slices and task.status.slices[0].message,
+                seconds=SECONDS,
+            )
+            assert noted.status.phase == "Starting", "nobody has said yet that it never ran"
+            assert secret in str(noted.status.slices[0].message)
+        await controller.kill()
+        await kubectl("create", "secret", "generic", secrets[late],
+                      f"--from-literal=ssh-privatekey={keys.private}")  # fmt: skip
+        await wait_for(
+            "the one starts", lambda: machines[0].marks(late), lambda n: n == 1, seconds=40
+        )
+    await controller.start()
+    missing, ran = await asyncio.gather(
+        tasks.ended(never, seconds=SECONDS), tasks.ended(late, seconds=SECONDS)
+    )
+    assert (missing.status.phase, missing.status.reason) == ("Failed", "SecretMissing")
+    assert secrets[never] in missing.status.message
+    assert (ran.status.phase, ran.status.reason) == ("Succeeded", "Completed")
+    assert [await machines[0].marks(name) for name in (late, never)] == [1, 0]
+
+
+async def test_a_quota_that_could_never_let_a_pod_in(
     octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str]
 ) -> None:
     await kubectl("create", "quota", "none-left", "--hard=pods=0")
@@ -79,10 +194,99 @@ async def test_pod_security_refuses_the_pod(
     assert "hostPath" in message
 
 
-async def test_no_node_fits(tasks: Tasks, controller: HostProcess, addresses: list[str]) -> None:
-    """Where no autoscaler is, an installation waits shorter than by default."""
+@pytest.mark.parametrize(("rules", "sentence"), RULES.values(), ids=RULES)
+async def test_a_rule_that_the_runner_pod_breaks(
+    octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str],
+    rules: list[dict[str, Any]], sentence: str,
+) -> None:  # fmt: skip
+    bindings = [bound(rule, kubectl.namespace) for rule in rules if "Policy" in rule["kind"]]
+    objects = {"apiVersion": "v1", "kind": "List", "items": [*rules, *bindings]}
+    await kubectl("create", "-f", "-", stdin=objects)
+    try:
+        await is_refused(kubectl, sentence)
+        number = await octans.run(unique("breaks"), addresses[:1], [{"raw": "true"}])
+        message = await fails(tasks, addresses[0], "PodRefused")
+        assert sentence in message, "in the API server's words"
+        seen = await octans.ended(number, seconds=SECONDS)
+        assert (seen["status"], seen["reason"]) == (FAILED, "PodRefused")
+        assert sentence in seen["err"]
+    finally:
+        await kubectl("delete", "-f", "-", stdin=objects)
+
+
+async def test_what_rules_add_to_the_pod_does_no_harm(
+    octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str]
+) -> None:
+    """A default PriorityClass, limits for containers that have none, and tolerations."""
+    limits = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "defaults"},
+        "spec": {"limits": [{"type": "Container", "default": {"memory": "512Mi"}}]},
+    }
+    priority = {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": "octans-test-default"},
+        "value": 7,
+        "globalDefault": True,
+        "preemptionPolicy": "Never",
+    }
+    toleration = {"key": "example.org/tasks", "operator": "Exists", "effect": "NoSchedule"}
+    added = "key: 'example.org/tasks', operator: 'Exists', effect: 'NoSchedule'"
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": "octans-test-tolerations"},
+        "spec": {
+            "matchConstraints": POLICY["spec"]["matchConstraints"],
+            "reinvocationPolicy": "Never",
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression":
+                "[JSONPatch{op: 'add', path: '/spec/tolerations/-', "
+                f"value: Object.spec.tolerations{{{added}}}}}]"}}],
+        },
+    }  # fmt: skip
+    binding = bound(policy, kubectl.namespace)
+    del binding["spec"]["validationActions"]
+    items = [limits, priority, policy, binding]
+    objects = {"apiVersion": "v1", "kind": "List", "items": items}
+    await kubectl("create", "-f", "-", stdin=objects)
+    try:
+        await wait_for(
+            "the rules add to pods",
+            lambda: kubectl.ask("create", "-f", "-", "--dry-run=server", "-o", "json",
+                                stdin=bare_pod("probe")),
+            lambda answer: answer.code == 0 and "example.org/tasks" in answer.out
+            and json.loads(answer.out)["spec"].get("priority") == 7,
+            seconds=30,
+        )  # fmt: skip
+        number = await octans.run(unique("added-to"), addresses[:1], [{"raw": "true"}])
+        assert (await octans.ended(number))["status"] == SUCCESS
+        claim = (await tasks.by_id(number)).status.slices[0]
+        pod = await kubectl.json("get", "pod", str(claim.pod))
+        assert pod["spec"]["priorityClassName"] == "octans-test-default"
+        assert toleration in pod["spec"]["tolerations"]
+    finally:
+        await kubectl("delete", "-f", "-", stdin=objects)
+
+
+async def test_no_node_fits_and_a_quota_that_others_use_up(
+    octans: Octans, tasks: Tasks, controller: HostProcess, kubectl: Kubectl, addresses: list[str]
+) -> None:
+    """Where no autoscaler is, an installation waits shorter than by default. A stranger's pod holds
+    all of the quota, and nothing of ours will free any of it."""
     resources = json.dumps({"requests": {"cpu": "1000"}, "limits": {"cpu": "1000"}})
     settings = {"OCTANS_RUNNER_RESOURCES": resources, "OCTANS_UNSCHEDULABLE_SECONDS": "3"}
-    async with programs.restarted(controller, **settings):
-        message = await fails(tasks, addresses[0], "Unschedulable")
-    assert "cpu" in message
+    name, stranger = unique("others"), unique("stranger")
+    await kubectl("create", "-f", "-", stdin=bare_pod(stranger))
+    try:
+        async with programs.restarted(controller, OCTANS_QUOTA_SECONDS="3", **settings):
+            async with quota(kubectl, name, "pods", 1):
+                task = await octans.run(unique("waits"), addresses[:1], [{"raw": "true"}])
+                await waits(octans, task, "WaitingForQuota")
+                ended = await octans.ended(task, seconds=20)
+                assert (ended["status"], ended["reason"]) == (FAILED, "QuotaExceeded")
+                assert name in ended["err"]
+            message = await fails(tasks, addresses[0], "Unschedulable")
+        assert "cpu" in message
+    finally:
+        await kubectl("delete", "pod", stranger, "--grace-period=0", "--force")
