@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
+import pytest
+
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import INIT, RUNNING, STOPPED, SUCCESS, Octans, unique
 from tests.cluster.platform.kubectl import Kubectl
@@ -148,13 +150,14 @@ async def test_tasks_and_slices_wait_for_a_quota_on_pods(
     assert await total_marks(machines, label) == [3, 1, 0]
 
 
-async def test_tasks_wait_for_a_quota_on_jobs(
-    octans: Octans, kubectl: Kubectl, machines: list[Machine], addresses: list[str]
+@pytest.mark.parametrize("kind", ["jobs.batch", "secrets"])
+async def test_tasks_wait_for_a_quota_on_what_a_start_makes(
+    octans: Octans, kubectl: Kubectl, machines: list[Machine], addresses: list[str], kind: str
 ) -> None:
     """Ended Jobs count as long as they are kept, so they are not while others wait."""
-    label, name = unique("jobs"), unique("jobs")
-    there = len((await kubectl.json("get", "jobs"))["items"])
-    async with quota(kubectl, name, "count/jobs.batch", there + 1):
+    label, name = unique("made"), unique("made")
+    there = len((await kubectl.json("get", kind))["items"])
+    async with quota(kubectl, name, f"count/{kind}", there + 1):
         first = await octans.run(unique("first"), addresses[:1], held(label))
         await octans.reaches(first, {RUNNING}, seconds=30)
         second, third = [
