@@ -66,4 +66,4 @@ async def test_sixty_requests_within_a_second_all_end_well(
     assert {(await octans.check(name))["status"] for name in names} == {SUCCESS}
     assert max(unscheduled) <= FIRST, "as many as set out before anything is known of the room"
     later = unscheduled[len(unscheduled) // 2 :]
-    assert max(later) <= 5, "no more Jobs than fit, once it is known what fits"
+    assert max(later) < FIT / 2, "hardly more Jobs than fit, once it is known what fits"
