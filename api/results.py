@@ -14,6 +14,7 @@ from crds.records import Result
 TEXT_LIMIT: Final = 16 * 1024
 """Bytes of one text of a result."""
 _CUT_MARK: Final = "... [cut: longer than 16 KiB]"
+_MORE_ITEMS: Final = {"status": "cut", "msg": "the items of a loop are cut at 64 KiB together"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,12 @@ def log_object(result: Result) -> dict[str, Any]:
         "end": _moment(result.end),
         "delta": _delta(result.end - result.start),
     }
-    for name in ("cmd", "rc", "stdout", "stderr", "msg"):
+    for name in ("cmd", "rc", "stdout", "stderr", "msg", "diff"):
         value = getattr(result, name)
         if value is not None:
             found[name] = marked(value, name in result.cut) if isinstance(value, str) else value
+    if result.results:
+        found["results"] = [*result.results, *([_MORE_ITEMS] if "results" in result.cut else [])]
     return found
 
 

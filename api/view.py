@@ -29,6 +29,7 @@ _OF_OUTCOME: Final = {
     Outcome.FAILED: FAILED,
     Outcome.UNREACHABLE: FAILED,
     Outcome.UNFINISHED: FAILED,
+    Outcome.LEFT_OUT: INIT,
 }
 _ERR_LIMIT: Final = 1024
 """Bytes of an error text."""
@@ -78,7 +79,9 @@ def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) 
     return TaskView(
         id=number,
         status=status,
-        err=_err(task, found) if status in (FAILED, PARTLY) else "",
+        err=cut(task.status.message or task.status.reason, _ERR_LIMIT)
+        if status in (FAILED, PARTLY)
+        else "",
         created=task.metadata.creation_timestamp,
         updated=task.status.update_time or task.metadata.creation_timestamp,
         nodes=tuple(
@@ -100,7 +103,8 @@ def in_time(found: list[Entry]) -> list[Entry]:
 
 
 def node_statuses(task: AnsibleTask) -> list[int]:
-    """Every node's status in the request's order; after the end none is 0 or 1."""
+    """Every node's status in the request's order; after the end none is 1, and 0 means
+    left out."""
     hosts = task.spec.unique_hosts
     outcomes = unpack_outcomes(task.status.host_outcomes or "")
     if len(outcomes) != len(hosts):
@@ -118,28 +122,6 @@ def _node_status(outcome: Outcome, phase: Phase) -> int:
     if outcome in (Outcome.WAITING, Outcome.RUNNING, Outcome.UNFINISHED):
         return STOPPED if phase is Phase.STOPPED else FAILED
     return status
-
-
-def _err(task: AnsibleTask, found: list[Entry]) -> str:
-    """Host, task and message of the first failure and how many more; at most 1 KiB."""
-    statuses = dict(zip(task.spec.unique_hosts, node_statuses(task), strict=True))
-    # Of a host its last one: what was rescued stands before it.
-    last = {entry.result.host: entry for entry in in_time(found) if _decides(entry, statuses)}
-    bad = [entry.result for entry in in_time(list(last.values()))]
-    if not bad:
-        return cut(task.status.message or task.status.reason, _ERR_LIMIT)
-    first = bad[0]
-    text = f"{first.host}: {first.task}: {first.told().strip()}"
-    more = len([status for status in statuses.values() if status == FAILED]) - 1
-    tail = f" (and {more} more failed hosts)" if more > 0 else ""
-    return cut(text, _ERR_LIMIT - len(tail)) + tail
-
-
-def _decides(entry: Entry, statuses: dict[str, int]) -> bool:
-    """Whether a result is a failure that counts: not ignored, on a host that failed."""
-    result = entry.result
-    bad = result.status in ("failed", "unreachable") and not result.ignored
-    return bad and statuses.get(result.host) == FAILED
 
 
 def cut(text: str, limit: int) -> str:

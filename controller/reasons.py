@@ -10,10 +10,8 @@ from typing import Final
 
 from controller.observed import JobView, LogView, Observed, PodView, SliceView
 from crds.conditions import Reason
-from crds.records import RunStatus, Summary
+from crds.records import RunStatus, Summary, listed
 
-IN_FLIGHT: Final = 20
-"""Hosts that are named at most."""
 _NODE_IS_GONE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """Reasons of the condition DisruptionTarget."""
 _OUR_DOING: Final = frozenset({Reason.POD_DELETED, Reason.NEVER_STARTED, Reason.NODE_LOST})
@@ -87,6 +85,8 @@ def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
             return End(Reason.COMPLETED, summary.message, summary.rc, summary)
         case RunStatus.INVALID:
             return End(Reason.PLAYBOOK_INVALID, summary.message, summary.rc, summary)
+        case RunStatus.ABORTED:
+            return End(Reason.PLAYBOOK_ABORTED, summary.message, summary.rc, summary)
         case RunStatus.TIMED_OUT:
             return End(Reason.TIMED_OUT, _inflight(summary), summary.rc, summary)
         case RunStatus.STOPPED:
@@ -117,8 +117,7 @@ def _inflight(summary: Summary) -> str:
 def in_flight(summaries: Sequence[Summary]) -> str:
     """The hosts that had a task under way, as a sentence behind another."""
     hosts = [host for summary in summaries for host in summary.inflight]
-    more = f" and {len(hosts) - IN_FLIGHT} more" if len(hosts) > IN_FLIGHT else ""
-    return f" Hosts in flight: {', '.join(hosts[:IN_FLIGHT])}{more}." if hosts else ""
+    return f" Hosts in flight: {listed(hosts)}." if hosts else ""
 
 
 def _lost(job: JobView | None, pod: PodView | None) -> Reason:

@@ -5,17 +5,17 @@ from typing import Any, Final
 
 from crds.conditions import Outcome
 from crds.frames import Kind, Record
-from crds.records import Result
+from crds.records import Result, Summary
 
 RECAP: Final = ("ok", "changed", "failed", "unreachable", "skipped", "rescued", "ignored")
 """Order of the counts of a `stats` record."""
 MESSAGE_LIMIT: Final = 1024
-"""Characters kept of a host's first failure."""
+"""Characters kept of a host's failure."""
 
 
 @dataclass(slots=True)
 class HostResult:
-    """One host so far; the counts are Ansible's recap once `final`."""
+    """One host so far; the counts are Ansible's recap once there is one."""
 
     ok: int = 0
     changed: int = 0
@@ -24,20 +24,11 @@ class HostResult:
     skipped: int = 0
     rescued: int = 0
     ignored: int = 0
-    final: bool = False
     task: str = ""
-    """The task that failed first."""
+    """The task that failed last: what was rescued stands before it."""
     message: str = ""
-
-    def outcome(self, *, over: bool, well: bool) -> Outcome:
-        """How the host stands; `over`: its slice has ended, `well`: with return code 0."""
-        if not over:
-            return Outcome.RUNNING
-        if self.unreachable and not well:
-            return Outcome.UNREACHABLE
-        if self.failed and not well:
-            return Outcome.FAILED
-        return Outcome.OK if self.final or well else Outcome.UNFINISHED
+    failed_at: float = 0.0
+    """When it did, seconds since 1970."""
 
 
 @dataclass(slots=True)
@@ -45,28 +36,37 @@ class HostBook:
     """Host name to its result, for the hosts of one slice that have any."""
 
     hosts: dict[str, HostResult] = field(default_factory=dict)
-    failures: dict[str, None] = field(default_factory=dict)
-    """Hosts in the order of their first failure."""
+    told: dict[str, Outcome] | None = None
+    """How hosts ended by the runner's word, hosts that the work added among them; None: it gave
+    none."""
 
     def add(self, record: Record) -> None:
         """Take in the next record."""
-        if record.kind is Kind.TASK:
-            self._result(Result.read(record.data))
-        elif record.kind is Kind.STATS:
-            self._recap(record.data.get("hosts"))
+        match record.kind:
+            case Kind.TASK:
+                self._result(Result.read(record.data))
+            case Kind.STATS:
+                self._recap(record.data.get("hosts"))
+            case Kind.HOSTS:
+                self._hosts(record.data)
 
-    def outcome(self, host: str, *, over: bool, well: bool) -> Outcome:
-        """How a host of the slice stands.
-
-        A host that Ansible's recap leaves out had nothing to do where the run ended well (`limit`,
-        an empty play), and was not reached where it did not.
-        """
+    def outcome(self, host: str, end: Summary | None, *, over: bool) -> Outcome:
+        """How a host of the slice stands: what the runner says, by name or in the numbers of its
+        summary `end`. Only where it says nothing the results decide: who has not failed is
+        unfinished."""
         found = self.hosts.get(host)
-        if found is not None:
-            return found.outcome(over=over, well=well)
         if not over:
-            return Outcome.WAITING
-        return Outcome.OK if well else Outcome.UNFINISHED
+            return Outcome.WAITING if found is None else Outcome.RUNNING
+        if self.told is not None:
+            return self.told.get(host, Outcome.UNFINISHED)
+        if end is not None and end.well:
+            left_out = found is None and end.counts.get(Outcome.LEFT_OUT.value)
+            return Outcome.LEFT_OUT if left_out else Outcome.OK
+        if found is None:
+            return Outcome.UNFINISHED
+        if found.unreachable:
+            return Outcome.UNREACHABLE
+        return Outcome.FAILED if found.failed else Outcome.UNFINISHED
 
     def _result(self, result: Result) -> None:
         host = self.hosts.setdefault(result.host, HostResult())
@@ -84,14 +84,19 @@ class HostBook:
             case _:
                 host.ok += 1
         host.changed += result.changed
-        if bad:  # the last one counts: what was rescued stands before it
+        if bad:
             host.task, host.message = result.task, result.told()[:MESSAGE_LIMIT]
-            self.failures.pop(result.host, None)
-            self.failures[result.host] = None
+            host.failed_at = result.end
+
+    def _hosts(self, data: dict[str, Any]) -> None:
+        self.told = {}
+        for outcome in Outcome:
+            names = data.get(outcome.value)
+            if isinstance(names, list):
+                self.told |= dict.fromkeys(map(str, names), outcome)
 
     def _recap(self, hosts: Any) -> None:  # noqa: ANN401 - unchecked JSON
         for name, counts in hosts.items() if isinstance(hosts, dict) else ():
             host = self.hosts.setdefault(name, HostResult())
             for field_name, number in zip(RECAP, counts, strict=True):
                 setattr(host, field_name, int(number))
-            host.final = True

@@ -9,7 +9,7 @@ from typing import Final
 
 from controller.observed import Observed, SliceView
 from controller.reasons import End
-from controller.verdict import Verdict, outcomes
+from controller.verdict import Hosts, Verdict, outcomes
 from crds import archive, conditions, names
 from crds.conditions import Outcome, Phase, Reason
 from crds.model import (
@@ -31,7 +31,7 @@ _TAIL: Final = 16 * 1024
 _MISSING: Final = 100
 _ORDER: Final = {
     Outcome.UNFINISHED: 0, Outcome.FAILED: 1, Outcome.UNREACHABLE: 2,
-    Outcome.RUNNING: 3, Outcome.WAITING: 4, Outcome.OK: 5,
+    Outcome.RUNNING: 3, Outcome.WAITING: 4, Outcome.LEFT_OUT: 5, Outcome.OK: 6,
 }  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def build(
     task, old = seen.task, seen.task.status
     parts = seen.slices()
     hosts = outcomes(parts, task, ends)
-    packed = pack_outcomes(hosts)
+    packed = pack_outcomes(hosts.of_spec)
     moved = packed != old.host_outcomes or verdict.phase is not old.phase
     started = old.start_time or min(
         (part.pod.started for part in parts if part.pod and part.pod.started), default=None
@@ -73,7 +73,7 @@ def build(
         duration=_duration(started, completed),
         job_name=old.job_name or (seen.job.name if seen.job else None),
         slices=tuple(_slice(claim, parts, ends) for claim in claims),
-        host_counts=_counts(hosts),
+        host_counts=_counts(hosts.all()),
         host_outcomes=packed,
         hosts=_hosts(parts, task, hosts),
         log=_log(parts, ends),
@@ -141,22 +141,20 @@ def _counts(hosts: list[Outcome]) -> HostCounts:
     return HostCounts(total=len(hosts), **found)
 
 
-def _hosts(
-    parts: list[SliceView], task: AnsibleTask, states: list[Outcome]
-) -> tuple[HostStatus, ...]:
+def _hosts(parts: list[SliceView], task: AnsibleTask, states: Hosts) -> tuple[HostStatus, ...]:
     results = {name: host for part in parts for name, host in part.log.book.hosts.items()}
-    named = sorted(
-        zip(task.spec.unique_hosts, states, strict=True), key=lambda pair: _ORDER[pair[1]]
-    )
+    named = dict(zip(task.spec.unique_hosts, states.of_spec, strict=True)) | states.added
+    ordered = sorted(named.items(), key=lambda pair: _ORDER[pair[1]])
     found: list[HostStatus] = []
     room = _HOSTS_BYTES
-    for name, outcome in named[:HOSTS]:
+    for name, outcome in ordered[:HOSTS]:
         result = results.get(name)
         bad = outcome in (Outcome.FAILED, Outcome.UNREACHABLE)
-        host = HostStatus(name=name, outcome=outcome)
+        added = True if name in states.added else None
+        host = HostStatus(name=name, outcome=outcome, added=added)
         if result is not None:
             host = HostStatus(
-                name=name, outcome=outcome, ok=result.ok, changed=result.changed,
+                name=name, outcome=outcome, added=added, ok=result.ok, changed=result.changed,
                 failed=result.failed, unreachable=result.unreachable, skipped=result.skipped,
                 rescued=result.rescued, ignored=result.ignored,
                 message=f"{result.task}: {result.message}"[:512] if bad else None,

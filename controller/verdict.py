@@ -9,8 +9,10 @@ from controller.observed import SliceView, slices_of
 from controller.reasons import End, in_flight
 from crds.conditions import ADVICE, Outcome, Phase, Reason
 from crds.model import AnsibleTask
-from crds.records import RunStatus
+from crds.records import told_failures
 
+_WORST: Final = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNFINISHED, Outcome.OK,
+                 Outcome.LEFT_OUT)  # fmt: skip
 _MESSAGE: Final = 1024
 """Characters of a message: all that one client in the field shows to people."""
 
@@ -25,37 +27,69 @@ class Verdict:
     queue_position: int | None = None
 
 
-def outcomes(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> list[Outcome]:
-    """How every host stands, in the spec's order."""
-    found: list[Outcome] = []
-    split = slices_of(task.spec.unique_hosts, len(parts))
-    for part, hosts in zip(parts, split, strict=True):
-        end = ends.get(part.index)
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """How every host stands."""
+
+    of_spec: list[Outcome]
+    """In the spec's order."""
+    added: dict[str, Outcome]
+    """Hosts that the work added (`add_host`) and that a play meant."""
+
+    def all(self) -> list[Outcome]:
+        """Both."""
+        return [*self.of_spec, *self.added.values()]
+
+
+def outcomes(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> Hosts:
+    """How every host stands, by what its slice says; of a host that another slice added too, the
+    worse counts."""
+    names = task.spec.unique_hosts
+    found: dict[str, Outcome] = {}
+    guests: list[tuple[str, Outcome]] = []
+    for part, hosts in zip(parts, slices_of(names, len(parts)), strict=True):
+        end, book = ends.get(part.index), part.log.book
         summary = end.summary if end else None
-        well = summary is not None and summary.status is RunStatus.DONE and summary.rc == 0
-        book = part.log.book
-        found += [book.outcome(host, over=end is not None, well=well) for host in hosts]
-    return found
+        own = {host: book.outcome(host, summary, over=end is not None) for host in hosts}
+        found |= own
+        told = book.told if end is not None and book.told else {}
+        guests += [(host, outcome) for host, outcome in told.items() if host not in own]
+    for host, outcome in guests:
+        found[host] = min(outcome, found.get(host, Outcome.LEFT_OUT), key=_WORST.index)
+    return Hosts([found.pop(host) for host in names], found)
 
 
 def ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> Verdict:
     """The verdict over a task whose slices have all ended."""
-    found = Counter(outcomes(parts, task, ends))
-    if set(found) == {Outcome.OK}:
-        return Verdict(Phase.SUCCEEDED, Reason.COMPLETED, _sentence(Reason.COMPLETED))
+    hosts = outcomes(parts, task, ends)
+    found = Counter(hosts.all())
+    if not any(outcome.bad for outcome in found):
+        text = _well(found[Outcome.LEFT_OUT], [end.message for end in ends.values()])
+        return Verdict(Phase.SUCCEEDED, Reason.COMPLETED, text)
     bad = [end for _, end in sorted(ends.items()) if end.reason is not Reason.COMPLETED]
     stops = [end for end in bad if end.reason is Reason.STOPPED]
     if stops:
         # What one slice did not do, others may have done.
         stopped = min(stops, key=lambda end: (end.never_ran, end.summary is None))
-        hosts = in_flight([end.summary for _, end in sorted(ends.items()) if end.summary])
-        return Verdict(Phase.STOPPED, Reason.STOPPED, stopped.message + hosts)
+        flying = in_flight([end.summary for _, end in sorted(ends.items()) if end.summary])
+        return Verdict(Phase.STOPPED, Reason.STOPPED, stopped.message + flying)
     phase = Phase.PARTLY_SUCCEEDED if found[Outcome.OK] else Phase.FAILED
     if bad:
-        return Verdict(phase, bad[0].reason, _sentence(bad[0].reason, bad[0].message))
-    if not found[Outcome.FAILED] and found[Outcome.UNREACHABLE]:
-        return Verdict(phase, Reason.HOSTS_UNREACHABLE, _first_failure(parts, found))
-    return Verdict(phase, Reason.HOSTS_FAILED, _first_failure(parts, found))
+        text = _sentence(bad[0].reason, bad[0].message) + _guessed(parts, ends)
+        return Verdict(phase, bad[0].reason, text[:_MESSAGE])
+    unreached = found[Outcome.UNREACHABLE] and not found[Outcome.FAILED]
+    reason = Reason.HOSTS_UNREACHABLE if unreached else Reason.HOSTS_FAILED
+    text = _failures(parts, task, hosts) + _guessed(parts, ends)
+    return Verdict(phase, reason, text[:_MESSAGE])
+
+
+def _well(left_out: int, notes: list[str]) -> str:
+    """The message of an end at which nothing went wrong; a note of all slices comes first."""
+    text = ADVICE[Reason.COMPLETED]
+    if left_out:
+        text = f"Every host that the work is for finished well; left out: {left_out}."
+    note = notes[0] if len(set(notes)) == 1 else ""
+    return f"{note} {text}".strip()[:_MESSAGE]
 
 
 def _sentence(reason: Reason, message: str = "") -> str:
@@ -65,15 +99,30 @@ def _sentence(reason: Reason, message: str = "") -> str:
     return f"{said} {ADVICE[reason]}".strip()[:_MESSAGE]
 
 
-def _first_failure(parts: list[SliceView], found: Counter[Outcome]) -> str:
-    """Host, task and message of the first failure and how many more hosts went wrong."""
-    more = sum(found.values()) - found[Outcome.OK] - 1
-    tail = f" (and {more} more hosts)" if more > 1 else " (and 1 more host)" if more else ""
+def _guessed(parts: list[SliceView], ends: Mapping[int, End]) -> str:
+    """Says so where hosts are told without the runner's word on them."""
     for part in parts:
-        for name in part.log.book.failures:
-            host = part.log.book.hosts[name]
-            if host.failed or host.unreachable:
-                text = f"{name}: {host.task}: {host.message}" if host.task else (
-                    f"{name}: {host.message}")  # fmt: skip
-                return text[: _MESSAGE - len(tail)] + tail
-    return "Some hosts did not finish." + tail
+        end = ends[part.index]
+        refused = end.never_ran or end.reason is Reason.PLAYBOOK_INVALID
+        known = part.log.book.told is not None or (end.summary is not None and end.summary.well)
+        if not known and not refused:
+            return " How its hosts ended is not known for sure: the runner's last word is missing."
+    return ""
+
+
+def _failures(parts: list[SliceView], task: AnsibleTask, hosts: Hosts) -> str:
+    """Host, task and message of the first failure, how many more, and who did not finish."""
+    states = dict(zip(task.spec.unique_hosts, hosts.of_spec, strict=True)) | hosts.added
+    failed = {name for name, outcome in states.items()
+              if outcome in (Outcome.FAILED, Outcome.UNREACHABLE)}  # fmt: skip
+    first = min(
+        ((result.failed_at, name, result) for part in parts
+         for name, result in part.log.book.hosts.items() if name in failed and result.failed_at),
+        key=lambda entry: entry[:2], default=None,
+    )  # fmt: skip
+    text = ""
+    if first is not None:
+        _, name, result = first
+        text = ": ".join(filter(None, (name, result.task, result.message)))
+    unfinished = [name for name, outcome in states.items() if outcome is Outcome.UNFINISHED]
+    return told_failures(text, len(failed) - 1, unfinished, _MESSAGE)

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     HOSTS_FAILED = "HostsFailed"
     HOSTS_UNREACHABLE = "HostsUnreachable"
     PLAYBOOK_INVALID = "PlaybookInvalid"
+    PLAYBOOK_ABORTED = "PlaybookAborted"
     TIMED_OUT = "TimedOut"
     RUNNER_CRASHED = "RunnerCrashed"
     OOM_KILLED = "OOMKilled"
@@ -76,6 +77,8 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.HOSTS_FAILED: "Read the failed hosts' messages in status.hosts.",
     Reason.HOSTS_UNREACHABLE: "Check address, port, user, SSH key and known_hosts of those hosts.",
     Reason.PLAYBOOK_INVALID: "The work was refused before any host was touched; correct it.",
+    Reason.PLAYBOOK_ABORTED: "Ansible gave the work up half-way for a fault in it; correct it, and "
+    "check the unfinished hosts.",
     Reason.TIMED_OUT: "Raise its timeout, or split the work.",
     Reason.RUNNER_CRASHED: "The program in the pod ended without a result; read the pod's log.",
     Reason.OOM_KILLED: "Raise the runner's memory limit or lower forks.",
@@ -106,11 +109,22 @@ class Outcome(StrEnum):
     FAILED = "failed"
     UNREACHABLE = "unreachable"
     UNFINISHED = "unfinished"
+    """Some of what was meant for it was not done, and that is not its own failure."""
+    LEFT_OUT = "leftOut"
+    """Outside `limit`, or no play meant it: neither well nor failed."""
 
     @property
     def letter(self) -> str:
         """One letter that stands for it in a run-length text."""
         return {"unfinished": "n"}.get(self.value, self.value[0])
+
+    @property
+    def bad(self) -> bool:
+        """Whether the host ended, and not well."""
+        return self in _BAD
+
+
+_BAD = frozenset({Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNFINISHED})
 
 
 OUTCOME_OF_LETTER: Final = {outcome.letter: outcome for outcome in Outcome}

@@ -40,6 +40,9 @@ class Kind(StrEnum):
     STATS = "stats"
     """Ansible's recap: `hosts`, name to [ok, changed, failures, unreachable, skipped, rescued,
     ignored]."""
+    HOSTS = "hosts"
+    """How every host of the slice ended, and hosts that the work added: names of outcomes
+    (conditions.Outcome) to lists of hosts. Comes once, before the end."""
     END = "end"
     """The run is over, see records.Summary; always a single frame and always the last."""
 

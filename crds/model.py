@@ -142,6 +142,8 @@ class HostStatus(Model):
 
     name: str
     outcome: Outcome
+    added: bool | None = None
+    """True of a host that the work itself added to the inventory."""
     ok: int = 0
     changed: int = 0
     failed: int = 0
@@ -185,6 +187,7 @@ class HostCounts(Model):
     failed: int = 0
     unreachable: int = 0
     unfinished: int = 0
+    left_out: int = 0
 
 
 class Status(Model):

@@ -1,8 +1,11 @@
 """What records tell: one result of one host, and how a run ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+from crds.conditions import Outcome
 
 
 class RunStatus(StrEnum):
@@ -14,6 +17,8 @@ class RunStatus(StrEnum):
     """Ansible went through the whole work and gave its recap."""
     INVALID = "invalid"
     """Ansible refused the work before any host was touched."""
+    ABORTED = "aborted"
+    """Ansible gave the work up half-way for a fault in it."""
     TIMED_OUT = "timed-out"
     STOPPED = "stopped"
     """SIGTERM came before the end."""
@@ -27,8 +32,8 @@ class Summary:
     termination message.
 
     `last` and `sha256` speak of the frames before an `end` frame, and of all frames written so far
-    in a termination message. `counts` maps outcome names (`ok`, `failed`, `unreachable`,
-    `unfinished`) to hosts. `failed_host` and `inflight` may be cut to fit.
+    in a termination message. `counts` maps names of outcomes to numbers of hosts, those that the
+    work added among them. `message` and `inflight` may be cut to fit.
     """
 
     run: str
@@ -52,6 +57,12 @@ class Summary:
             "message": self.message, "inflight": list(self.inflight),
         }  # fmt: skip
 
+    @property
+    def well(self) -> bool:
+        """Whether the run was done, and no host ended badly."""
+        bad = sum(self.counts.get(kind.value, 0) for kind in Outcome if kind.bad)
+        return self.status is RunStatus.DONE and Outcome.OK.value in self.counts and not bad
+
     @classmethod
     def read(cls, data: dict[str, Any]) -> "Summary | None":
         """From JSON data; None where it is no summary."""
@@ -65,6 +76,25 @@ class Summary:
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
+
+
+NAMED: Final = 20
+"""Hosts that a sentence names at most."""
+
+
+def listed(hosts: Sequence[str]) -> str:
+    """The hosts as part of a sentence; beyond NAMED only how many more."""
+    more = f" and {len(hosts) - NAMED} more" if len(hosts) > NAMED else ""
+    return ", ".join(hosts[:NAMED]) + more
+
+
+def told_failures(first: str, others: int, unfinished: Sequence[str], limit: int) -> str:
+    """What went wrong, in at most `limit` characters: the first failure (`host: task: message`,
+    empty where there is none), how many other hosts failed, and which hosts did not finish."""
+    tail = f" (and {others} more failed host{'s' * (others != 1)})" if others and first else ""
+    if unfinished:
+        tail += f"{'.' * bool(first)} Not finished: {listed(unfinished)}."
+    return (first[: max(0, limit - len(tail))] + tail).strip()[:limit]
 
 
 _NOTHING: Final = "no error msg out"
@@ -100,6 +130,11 @@ class Result:
     msg: str | None = None
     items: tuple[str, ...] = ()
     """Messages of the failed items of a loop."""
+    results: tuple[dict[str, Any], ...] = ()
+    """Of a loop, an object an item: `item` (its label), `status`, and where they exist rc, cmd,
+    stdout, stderr, msg; all together at most 64 KiB."""
+    diff: str | None = None
+    """What changed in files, as Ansible shows it; only where a diff was asked for."""
     cut: tuple[str, ...] = ()
 
     def failure(self) -> str:
@@ -143,7 +178,7 @@ class Result:
             value = data.get(name)
             return float(value) if isinstance(value, int | float) else 0.0
 
-        rc = data.get("rc")
+        rc, results = data.get("rc"), data.get("results")
         return cls(
             host=str(data.get("host", "")), task=str(data.get("task", "")),
             status=str(data.get("status", "")), start=number("start"), end=number("end"),
@@ -151,5 +186,7 @@ class Result:
             facts=data.get("facts") is True, cmd=text("cmd"),
             rc=rc if isinstance(rc, int) else None,
             stdout=text("stdout"), stderr=text("stderr"), msg=text("msg"),
-            items=texts("items"), cut=texts("cut"),
+            items=texts("items"), diff=text("diff"), cut=texts("cut"),
+            results=tuple(item for item in results if isinstance(item, dict))
+            if isinstance(results, list) else (),
         )  # fmt: skip

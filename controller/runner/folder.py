@@ -57,6 +57,7 @@ def write(paths: Paths, slice_: Slice, own: Mapping[str, Mapping[str, str]]) -> 
         "LC_ALL": "C.UTF-8",
         # Results longer than this are emptied by ansible-runner, return code and all.
         "MAX_EVENT_RES": str(16 * 1024 * 1024),
+        "OCTANS_OUTCOMES": str(paths.outcomes),
     }
     if given.playbook is not None:
         every = [name for part in given.slices for name in part]

@@ -71,6 +71,11 @@ class Paths:
         return self.run / "project"
 
     @property
+    def outcomes(self) -> Path:
+        """The judge's word on how every host ended."""
+        return self.run / "octans-outcomes.json"
+
+    @property
     def keys(self) -> Path:
         """Keys of single hosts."""
         return self.home / "keys"

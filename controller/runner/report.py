@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from controller.runner import events, summary
 from controller.runner.emit import Emitter
+from controller.runner.judge import Word
 from controller.runner.redact import Redactor
 from crds.frames import Kind
 from crds.records import RunStatus, Summary
@@ -26,7 +27,7 @@ class Report:
         self._emitter = emitter
         self.redactor = redactor
         self._names: dict[str, str] = {}
-        self._items: dict[tuple[str, str], events.Items] = {}
+        self._parts: dict[tuple[str, str], events.Parts] = {}
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Write what an event of ansible-runner holds."""
@@ -44,12 +45,21 @@ class Report:
                 return self._start
             case "playbook_on_stats":
                 return self._recap
-            case "runner_item_on_failed":
-                return self._item
+            case "playbook_on_no_hosts_matched":
+                return self._unmatched
+            case (
+                "runner_item_on_ok" | "runner_item_on_failed" | "runner_item_on_skipped"
+                | "runner_on_file_diff"
+            ):  # fmt: skip
+                return self._part
             case "error" | "verbose":
                 return self._error
-            case _:
+            case (
+                "runner_on_ok" | "runner_on_failed" | "runner_on_unreachable" | "runner_on_skipped"
+            ):
                 return self._result
+            case _:
+                return _pass_over
 
     def _task(self, _: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         self._names[str(data.get("task_uuid"))] = str(data.get("name") or data.get("task"))
@@ -63,25 +73,30 @@ class Report:
 
     def _result(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         uuid = str(data.get("task_uuid"))
-        items = self._items.pop((str(data.get("host")), uuid), None)
-        found = events.result(event, self._names.get(uuid), self.redactor, items)
+        parts = self._parts.pop((str(data.get("host")), uuid), None)
+        found = events.result(event, self._names.get(uuid), self.redactor, parts)
         if found is None or (found.status in {"failed", "unreachable"} and self._late(found.end)):
             return
         self.hosts.ended(found)
         self._emitter.task(found.data(), events.short(found).data())
 
-    def _item(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    def _part(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         key = (str(data.get("host")), str(data.get("task_uuid")))
-        self._items.setdefault(key, events.Items()).add(event, self.redactor)
+        self._parts.setdefault(key, events.Parts()).add(event, self.redactor)
 
     def _recap(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         if self._late(events.seconds(event.get("created"))):
             return
-        self.hosts.recap = summary.recap(data)
-        more = (data.get("artifact_data") or {}).get("octans") or {}
-        self.hosts.given_up = frozenset(more.get("given_up", ()))
-        self.hosts.left_out = frozenset(more.get("left_out", ()))
-        self._emitter.always(Kind.STATS, {"hosts": self.hosts.recap})
+        self._emitter.always(Kind.STATS, {"hosts": summary.recap(data)})
+
+    def _unmatched(self, _: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        self.hosts.unmatched.append(self.redactor.text(str(data.get("play") or "")))
+
+    def judged(self, word: Word | None) -> None:
+        """Take in how Ansible's own process says that every host ended, and write it."""
+        if word is not None and not self._late(word.time):
+            self.hosts.word = word
+        self._emitter.always(Kind.HOSTS, self.hosts.by_outcome())
 
     def _error(self, event: Mapping[str, Any], _: Mapping[str, Any]) -> None:
         if not self.error and (out := events.output(event, self.redactor)):
@@ -106,3 +121,7 @@ class Report:
             counts=self.hosts.counts(), message=message,
             inflight=self.hosts.in_flight() if early else (),
         )  # fmt: skip
+
+
+def _pass_over(*_: object) -> None:
+    """Of all other events only the output is of interest."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from controller.runner import folder, inputs, processes, redact, summary
 from controller.runner.emit import Emitter, Out
 from controller.runner.inputs import Refused, Slice
+from controller.runner.judge import Word
 from controller.runner.paths import Paths
 from controller.runner.play import Drained, Ended, Play
 from controller.runner.redact import Redactor
@@ -35,8 +36,9 @@ EXIT_CODES: Final = {
     RunStatus.TIMED_OUT: 3,
     RunStatus.STOPPED: 4,
     RunStatus.CRASHED: 5,
+    RunStatus.ABORTED: 6,
 }
-"""Of the runner's process; a run that was done gives 0, or 1 where a host is not well."""
+"""Of the runner's process; a run that was done gives 0, or 1 where a host ended badly."""
 
 
 class Stop:
@@ -77,13 +79,14 @@ class Run:
 
     def __init__(self, paths: Paths, slice_: Slice, out: Out) -> None:
         now = time.monotonic()
-        # A line of the recap: the name, escaped at worst twice, and seven numbers.
-        reserve = sum(len(name.encode()) * 2 + 120 for name in slice_.hosts)
+        # The recap and the outcomes: each name twice, escaped at worst twice, and seven numbers.
+        reserve = sum(len(name.encode()) * 4 + 140 for name in slice_.hosts)
         self._slice = slice_
         self._paths = paths
         self._emitter = Emitter(out, secrets.token_hex(16), time.time, reserve)
         self._secrets = _secrets(paths, slice_)
-        self._report = Report(summary.Hosts(slice_.hosts), self._emitter, Redactor(self._secrets))
+        hosts = summary.Hosts(slice_.hosts, whole=len(slice_.input.slices) == 1)
+        self._report = Report(hosts, self._emitter, Redactor(self._secrets))
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._course = Course(now + slice_.input.timeout, now + BEAT)
         self._zombies: set[int] = set()
@@ -181,6 +184,7 @@ class Run:
 
     def _finish(self) -> int:
         course, hosts = self._course, self._report.hosts
+        self._report.judged(Word.read(self._paths.outcomes))
         rc = 254 if course.rc is None else course.rc
         status = summary.status_of(
             hosts=hosts, rc=rc, stopped=course.stopped, timed_out=course.timed_out
@@ -194,6 +198,7 @@ class Run:
     def fail(self, error: Exception) -> int:
         """End everything after a failure of our own, report it, and give the exit code."""
         processes.kill_all()
+        self._report.judged(None)
         message = f"the runner failed ({type(error).__name__}); its error output says where"
         self._emitter.end(self._report.summary(RunStatus.CRASHED, 254, message))
         return EXIT_CODES[RunStatus.CRASHED]
@@ -203,7 +208,7 @@ def exit_code(status: RunStatus, hosts: summary.Hosts) -> int:
     """The runner's exit code for a way to end."""
     if status is not RunStatus.DONE:
         return EXIT_CODES[status]
-    return 0 if hosts.counts()["ok"] == len(hosts.names) else 1
+    return 0 if hosts.well else 1
 
 
 def _secrets(paths: Paths, slice_: Slice) -> list[str]:

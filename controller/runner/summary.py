@@ -1,12 +1,14 @@
 """How the hosts stand and how the run ended; pure, fed with what Ansible reports."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from controller.runner.judge import Word
 from crds.conditions import Outcome
-from crds.records import Result, RunStatus, Summary
+from crds.records import Result, RunStatus, Summary, told_failures
 
 MAX_MESSAGE = 1024
 """Characters of the message of a summary."""
@@ -17,17 +19,20 @@ Recap = dict[str, list[int]]
 
 
 class Hosts:
-    """What is known of every host of the slice."""
+    """What is known of every host of the slice, and of hosts that the work added."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, whole: bool = True) -> None:
         self.names = tuple(names)
+        self._whole = whole
+        """Whether they are all of the task's: a play may be for hosts of another slice."""
         self.touched = False
         """Whether Ansible began anything on any host."""
-        self.recap: Recap | None = None
-        self.given_up: frozenset[str] = frozenset()
-        """Hosts that were well when Ansible gave up the play for all of them."""
-        self.left_out: frozenset[str] = frozenset()
-        """Hosts that the caller's own limit left out."""
+        self.worked = False
+        """Whether a task other than the gathering of facts gave a result."""
+        self.unmatched: list[str] = []
+        """Names of plays that were skipped because their `hosts` matched none."""
+        self.word: Word | None = None
+        """How every host ended; None: Ansible came to no end of its own."""
         self._bad: dict[str, Outcome] = {}
         self._under_way: dict[str, str] = {}
         self._failures: dict[str, str] = {}
@@ -41,11 +46,12 @@ class Hosts:
     def ended(self, result: Result) -> None:
         """A task ended on a host."""
         self.touched = True
+        self.worked = self.worked or not result.facts
         self._under_way.pop(result.host, None)
         if result.status == "unreachable":
             self._bad[result.host] = Outcome.UNREACHABLE
         elif result.status == "failed" and not result.ignored:
-            # A rescue may still heal it; the recap knows.
+            # A rescue may still heal it; the judge knows.
             self._bad[result.host] = Outcome.FAILED
         else:
             return
@@ -59,47 +65,51 @@ class Hosts:
 
     def finished(self) -> int:
         """How many hosts have nothing more to come."""
-        return len(self.names) if self.recap is not None else len(self._bad)
+        return len(self.names) if self.word is not None else len(self._bad)
 
     def outcomes(self) -> dict[str, Outcome]:
-        """How every host stands: by the recap, or at an early end."""
-        if self.recap is None:
+        """How every host ended, those that the work added last: by the judge's word; where there
+        is none, those that have not failed are unfinished."""
+        if self.word is None:
             return {name: self._bad.get(name, Outcome.UNFINISHED) for name in self.names}
-        outcomes = {name: _by_recap(counts) for name, counts in self.recap.items()}
-        broken = bool(self.given_up) or any(kind is not Outcome.OK for kind in outcomes.values())
-        for name in self.given_up:
-            if outcomes.get(name) is Outcome.OK:
-                outcomes[name] = Outcome.UNFINISHED
-        for name in self.left_out:
-            outcomes.setdefault(name, Outcome.OK)
-        # Where all went well, a host without any result was not to get one.
-        unreached = Outcome.UNFINISHED if broken else Outcome.OK
-        return {name: outcomes.get(name, unreached) for name in self.names}
+        told = self.word.outcomes
+        return {name: told.get(name, Outcome.LEFT_OUT) for name in self.names} | told
+
+    def by_outcome(self) -> dict[str, list[str]]:
+        """Names of outcomes to lists of hosts: the data of a `hosts` record."""
+        found: dict[str, list[str]] = {}
+        for name, outcome in self.outcomes().items():
+            found.setdefault(outcome.value, []).append(name)
+        return found
 
     def counts(self) -> dict[str, int]:
         """Outcome names to numbers of hosts."""
-        outcomes = list(self.outcomes().values())
-        kinds = (Outcome.OK, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNFINISHED)
-        return {kind.value: outcomes.count(kind) for kind in kinds}
+        found = Counter(self.outcomes().values())
+        kinds = (Outcome.OK, Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNFINISHED,
+                 Outcome.LEFT_OUT)  # fmt: skip
+        return {kind.value: found[kind] for kind in kinds}
+
+    @property
+    def well(self) -> bool:
+        """Whether no host ended badly."""
+        return not any(outcome.bad for outcome in self.outcomes().values())
 
     def failure(self) -> str:
-        """Host, task and message of the first failure, and how many more hosts failed."""
+        """Host, task and message of the first failure, how many more, and who did not finish."""
         outcomes = self.outcomes()
-        bad = {host for host, outcome in outcomes.items()
-               if outcome in (Outcome.FAILED, Outcome.UNREACHABLE)}  # fmt: skip
-        first = next((text for host, text in self._failures.items() if host in bad), "")
-        if not first:
-            return ""
-        more = f" (and {len(bad) - 1} more hosts)" if len(bad) > 1 else ""
-        return first[: MAX_MESSAGE - len(more)] + more
+        failed = {name for name, outcome in outcomes.items()
+                  if outcome in (Outcome.FAILED, Outcome.UNREACHABLE)}  # fmt: skip
+        first = next((text for host, text in self._failures.items() if host in failed), "")
+        unfinished = [name for name, out in outcomes.items() if out is Outcome.UNFINISHED]
+        return told_failures(first, len(failed) - 1, unfinished, MAX_MESSAGE)
 
-
-def _by_recap(counts: list[int]) -> Outcome:
-    if counts[3]:
-        return Outcome.UNREACHABLE
-    if counts[2]:
-        return Outcome.FAILED
-    return Outcome.OK
+    def note(self) -> str:
+        """What people should know of a run in which nothing failed; empty as a rule."""
+        if not self.worked:
+            return "No task ran: there is none, or none fits the tags."
+        if self.unmatched and self._whole:
+            return f"No host matched: play {', '.join(map(repr, self.unmatched))}."
+        return ""
 
 
 def recap(data: Mapping[str, Any]) -> Recap:
@@ -128,7 +138,8 @@ def fit(summary: Summary, limit: int, *, ascii_only: bool) -> Summary:
 
 def status_of(*, hosts: Hosts, rc: int, stopped: bool, timed_out: bool) -> RunStatus:
     """How the run ended, once Ansible has."""
-    if hosts.recap is not None:
+    word = hosts.word
+    if word is not None and not word.aborted:
         return RunStatus.DONE
     if stopped:
         return RunStatus.STOPPED
@@ -136,7 +147,7 @@ def status_of(*, hosts: Hosts, rc: int, stopped: bool, timed_out: bool) -> RunSt
         return RunStatus.TIMED_OUT
     if not hosts.touched and rc in _REFUSED:
         return RunStatus.INVALID
-    return RunStatus.CRASHED
+    return RunStatus.CRASHED if word is None else RunStatus.ABORTED
 
 
 _REFUSED = frozenset({1, 4, 5, 6})
@@ -146,11 +157,11 @@ _REFUSED = frozenset({1, 4, 5, 6})
 def message_of(status: RunStatus, hosts: Hosts, *, error: str, timeout: int) -> str:
     """What to tell people about the end; `error` is Ansible's own, `timeout` in seconds."""
     match status:
-        case RunStatus.INVALID | RunStatus.CRASHED:
+        case RunStatus.INVALID | RunStatus.ABORTED | RunStatus.CRASHED:
             return error or "Ansible ended without a recap"
         case RunStatus.TIMED_OUT:
             return f"not done within {timeout} s"
         case RunStatus.STOPPED:
             return "stopped on request"
         case _:
-            return hosts.failure()
+            return hosts.note() if hosts.well else hosts.failure()

@@ -85,10 +85,13 @@ def summary(status: RunStatus = RunStatus.DONE, rc: int = 0, **changes: Any) -> 
 
 
 def book(**hosts: str) -> HostBook:
-    """Hosts with a final recap: ok, failed or unreachable; `began` has a result and no recap."""
+    """Hosts with a recap, and outcomes as the runner tells them; `began` has a result only."""
     found = HostBook()
     recap = {}
+    told: dict[str, list[str]] = {}
     for name, outcome in hosts.items():
+        if outcome != "began":
+            told.setdefault(outcome, []).append(name)
         bad = outcome if outcome in ("failed", "unreachable") else "ok"
         result = Result(name, "copy", bad, 0.0, 1.0, msg="no room" if bad != "ok" else None)
         found.add(Record("r", 1, 1, 0.0, Kind.TASK, result.data()))
@@ -97,6 +100,7 @@ def book(**hosts: str) -> HostBook:
                            0, 0, 0]  # fmt: skip
     if recap:
         found.add(Record("r", 2, 2, 0.0, Kind.STATS, {"hosts": recap}))
+        found.add(Record("r", 3, 3, 0.0, Kind.HOSTS, told))
     return found
 
 

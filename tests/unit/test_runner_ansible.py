@@ -47,6 +47,19 @@ PLAYS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "localhost": ([{"hosts": "all"}, {"hosts": "localhost"}], "play 2: hosts names localhost"),
     "loopback": ([{"hosts": "127.0.0.1"}], "play 1: hosts names localhost"),
     "nobody": ([{"hosts": "app*"}], "matches none"),
+    "nobody, later": ([{"hosts": "all", "tasks": []}, {"hosts": "app*"}], "play 2: hosts 'app"),
+    "a group that may be made": (
+        [{"hosts": "all", "tasks": [{"ansible.builtin.group_by": {"key": "g"}}]}, {"hosts": "g"}],
+        "",
+    ),
+    "a group that the first play can't have": (
+        [{"hosts": "g", "tasks": [{"group_by": {"key": "g"}}]}],
+        "play 1: hosts 'g' matches",
+    ),
+    "localhost, whatever was made": (
+        [{"hosts": "all", "roles": ["r"]}, {"hosts": "localhost"}],
+        "play 2: hosts names localh",
+    ),
     "evaluated later": ([{"hosts": "{{ x }}"}], ""),
     "an import": ([{"import_playbook": "x.yml"}], ""),
     "nonsense": ([{"hosts": [1]}], ""),
@@ -57,11 +70,33 @@ PLAYS: dict[str, tuple[list[dict[str, Any]], str]] = {
 def test_check_hosts(launch: Any, tmp_path: Path, row: str) -> None:
     plays, expected = PLAYS[row]
     found = inventory(launch, tmp_path, "web1", "db1:2222")
+    from ansible.errors import AnsibleParserError  # noqa: PLC0415
+
+    targets = launch.Targets(plays, found)
     if not expected:
-        launch.check_hosts(plays, found)
+        targets.check_all()
         return
-    with pytest.raises(launch.AnsibleParserError, match=expected):
-        launch.check_hosts(plays, found)
+    with pytest.raises(AnsibleParserError, match=expected):
+        targets.check_all()
+
+
+MAKERS: dict[str, tuple[Any, bool]] = {
+    "in a block": ({"tasks": [{"block": [{"add_host": "name=x"}]}]}, True),
+    "as an action": ({"tasks": [{"action": "group_by key=x"}]}, True),
+    "as a module of an action": (
+        {"tasks": [{"action": {"module": "add_host", "name": "x"}}]},
+        True,
+    ),
+    "by an include": ({"tasks": [{"ansible.builtin.include_role": {"name": "x"}}]}, True),
+    "none": ({"tasks": [{"name": "x", "raw": "echo"}], "vars": {"a": [1, None]}}, False),
+}
+
+
+@pytest.mark.parametrize("row", MAKERS)
+def test_what_may_make_hosts(row: str) -> None:
+    from controller.runner import targets  # noqa: PLC0415 - imports Ansible
+
+    assert targets.makes_hosts(MAKERS[row][0]) is MAKERS[row][1]
 
 
 def test_names_of_hosts_are_texts(launch: Any, tmp_path: Path) -> None:

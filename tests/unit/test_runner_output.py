@@ -10,10 +10,12 @@ import pytest
 
 from controller.runner import emit, events, redact, summary
 from controller.runner.emit import Emitter, Out
+from controller.runner.judge import Word
 from controller.runner.redact import Redactor
 from controller.runner.report import Report
 from controller.runner.summary import Hosts
 from crds import frames
+from crds.conditions import Outcome
 from crds.frames import Kind
 from crds.records import Result, RunStatus, Summary
 
@@ -49,6 +51,14 @@ RESULTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a list as command": (event("runner_on_ok", {"cmd": ["a", "b c"]}), {"cmd": "a 'b c'"}),
     "an object as message": (event("runner_on_ok", {"msg": {"a": 1}}), {"msg": '{"a": 1}'}),
     "a return code that is none": (event("runner_on_ok", {"rc": "0"}), {"rc": None}),
+    "lines as message": (event("runner_on_ok", {"msg": ["Disk: 40 %", "it's fine"]}),
+                         {"msg": "Disk: 40 %\nit's fine"}),
+    "a variable": (event("runner_on_ok", {"disk": {"free": 3}, "changed": False, "_ansible_no_log":
+                                          None}, task_action="ansible.builtin.debug"),
+                   {"msg": '{"disk": {"free": 3}}'}),
+    "a variable of another module is no message": (event("runner_on_ok", {"x": 1}), {"msg": None}),
+    "what is fetched": (event("runner_on_ok", {"dest": "/p/f"}, task_action="fetch"),
+                        {"msg": "fetched to /p/f in the task's pod; it goes with the pod"}),
     "no result at all": (event("runner_on_ok", [1]), {"status": "ok"}),
 }  # fmt: skip
 
@@ -72,13 +82,17 @@ def test_texts_are_cut() -> None:
     found = events.result(event("runner_on_ok", {"stdout": "x" * 99999, "stderr": "y"}), "n", PLAIN)
     assert found is not None
     assert (len(found.stdout or ""), found.stderr, found.cut) == (16384, "y", ("stdout",))
-    items = events.Items()
+    parts = events.Parts()
     for _ in range(10):
-        items.add(event("runner_item_on_failed", {"msg": "m" * 16000}), PLAIN)
+        parts.add(event("runner_item_on_failed", {"msg": "m" * 16000, "item": 1}), PLAIN)
+        parts.add({"event": "runner_on_file_diff", "stdout": "d" * 10_000}, PLAIN)
     failed = event("runner_on_failed", {"msg": "m" * 999})
-    found = events.result(failed, "n", PLAIN, items)
+    found = events.result(failed, "n", PLAIN, parts)
     assert found is not None
-    assert ([len(text) for text in found.items], found.cut) == ([16000] * 4 + [1536], ("items",))
+    assert [len(text) for text in found.items] == [16000] * 4 + [1536]
+    assert found.cut == ("diff", "items", "results")
+    assert sum(len(item["msg"]) for item in found.results) <= 65536
+    assert len(found.diff or "") == 16384
     assert events.output({"stdout": "z" * 99999}, PLAIN) == ("z" * 16384, True)
     short = events.short(found)
     assert (short.items, len(short.msg or ""), short.status) == ((), 256, "failed")
@@ -122,24 +136,18 @@ def test_named_values() -> None:
     assert redact.named(variables, "pass|secret|token|key") == ["a", "c", "1", "e"]
 
 
-def recap(**hosts: list[int]) -> dict[str, list[int]]:
-    """A recap by host."""
-    return hosts
+def word(aborted: bool = False, **hosts: str) -> Word:
+    """What the judge leaves."""
+    return Word(1.0, {name: Outcome(kind) for name, kind in hosts.items()}, aborted)
 
 
-OK, FAILED, AWAY = [1, 0, 0, 0, 0, 0, 0], [1, 0, 1, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 0]
-
-OUTCOMES: dict[str, tuple[dict[str, Any], str]] = {
-    "all well": ({"recap": recap(a=OK, b=OK, c=OK)}, "ok ok ok"),
-    "one of each": ({"recap": recap(a=OK, b=FAILED, c=AWAY)}, "ok failed unreachable"),
-    "not meant": ({"recap": recap(a=OK)}, "ok ok ok"),
-    "not reached any more": ({"recap": recap(a=FAILED)}, "failed unfinished unfinished"),
-    "left out by limit": (
-        {"recap": recap(a=FAILED), "left_out": frozenset("c")}, "failed unfinished ok"),
-    "given up": (
-        {"recap": recap(a=FAILED, b=OK), "given_up": frozenset("ab")},
-        "failed unfinished unfinished"),
-    "no recap": ({}, "unfinished unfinished unfinished"),
+OUTCOMES: dict[str, tuple[Word | None, dict[str, str]]] = {
+    "as the judge says": (
+        word(a="ok", b="failed", c="unreachable"), {"a": "ok", "b": "failed", "c": "unreachable"}),
+    "not meant by any play": (word(a="failed"), {"a": "failed", "b": "leftOut", "c": "leftOut"}),
+    "added by the work": (word(a="ok", b="ok", c="ok", late="failed"),
+                          {"a": "ok", "b": "ok", "c": "ok", "late": "failed"}),
+    "no word": (None, {"a": "unfinished", "b": "unfinished", "c": "unfinished"}),
 }  # fmt: skip
 
 
@@ -147,10 +155,10 @@ OUTCOMES: dict[str, tuple[dict[str, Any], str]] = {
 def test_outcomes(row: str) -> None:
     given, expected = OUTCOMES[row]
     hosts = Hosts("abc")
-    for name, value in given.items():
-        setattr(hosts, name, value)
-    assert " ".join(hosts.outcomes().values()) == expected
-    assert sum(hosts.counts().values()) == 3
+    hosts.word = given
+    assert hosts.outcomes() == expected
+    assert sum(hosts.counts().values()) == len(expected)
+    assert hosts.well == ({"failed", "unreachable", "unfinished"}.isdisjoint(expected.values()))
 
 
 def test_early_end_keeps_what_was_recorded() -> None:
@@ -160,13 +168,16 @@ def test_early_end_keeps_what_was_recorded() -> None:
     hosts.ended(Result("a", "long", "failed", 0, 1, msg="broke\nbadly"))
     hosts.ended(Result("b", "long", "failed", 0, 1, ignored=True))
     assert hosts.in_flight() == ("c",)
-    assert hosts.counts() == {"ok": 0, "failed": 1, "unreachable": 0, "unfinished": 2}
-    assert hosts.failure() == "a: long: broke badly"
+    assert hosts.counts() == {"ok": 0, "failed": 1, "unreachable": 0, "unfinished": 2,
+                              "leftOut": 0}  # fmt: skip
+    assert hosts.failure() == "a: long: broke badly. Not finished: b, c."
     assert hosts.finished() == 1
 
 
 STATUSES: dict[str, tuple[dict[str, Any], RunStatus]] = {
-    "a recap wins over a late stop": ({"recap": {}, "stopped": True}, RunStatus.DONE),
+    "the judge's word wins over a late stop": ({"word": word(), "stopped": True}, RunStatus.DONE),
+    "given up half-way": ({"word": word(True), "touched": True, "rc": 4}, RunStatus.ABORTED),
+    "given up at once": ({"word": word(True), "rc": 4}, RunStatus.INVALID),
     "stopped": ({"stopped": True, "rc": -15}, RunStatus.STOPPED),
     "timed out": ({"timed_out": True, "rc": -9}, RunStatus.TIMED_OUT),
     "refused": ({"rc": 4}, RunStatus.INVALID),
@@ -181,7 +192,7 @@ STATUSES: dict[str, tuple[dict[str, Any], RunStatus]] = {
 def test_status(row: str) -> None:
     given, expected = STATUSES[row]
     hosts = Hosts("a")
-    hosts.recap, hosts.touched = given.get("recap"), given.get("touched", False)
+    hosts.word, hosts.touched = given.get("word"), given.get("touched", False)
     assert expected is summary.status_of(
         hosts=hosts, rc=given.get("rc", 0), stopped=given.get("stopped", False),
         timed_out=given.get("timed_out", False),
@@ -234,7 +245,7 @@ def test_budget(sink: Sink) -> None:
     assert emit.FULL - 100_000 < on_disk < emit.FULL
     for _ in range(12_000):
         emitter.task(result.data(), short)
-    emitter.always(Kind.STATS, {"hosts": {"h": OK}})
+    emitter.always(Kind.STATS, {"hosts": {"h": [1, 0, 0, 0, 0, 0, 0]}})
     emitter.end(end())
     found = sink.frames()
     assert sum(len(frame.line) + 49 for frame in found) < emit.SHORT
@@ -299,15 +310,16 @@ def test_report(sink: Sink) -> None:
     assert told.hosts.in_flight() == ("h",)
     told.event(event("runner_on_ok", task_uuid="u") | {"stdout": "\nok: [h]"})
     told.event(event("playbook_on_stats", ok={"h": 1}, processed={"h": 1},
-                     artifact_data={"octans": {"given_up": ["h"], "left_out": ["i"]}}))  # fmt: skip
+                     artifact_data={"octans": "set_stats may use any name"}))  # fmt: skip
     told.beat()
+    told.judged(word(h="ok", i="failed", late="ok"))
     begun, *data = [frame.data or {} for frame in sink.frames()]
     assert (begun["host"], begun["task"]) == ("h", "evaluated")
     assert data[0]["task"] == "evaluated"
     assert data[1] == {"text": "ok: [h]"}
     assert data[2] == {"hosts": {"h": [1, 0, 0, 0, 0, 0, 0]}}
-    assert data[3] == {"hosts": 2, "dropped": 0}
-    assert told.hosts.counts() == {"ok": 1, "failed": 0, "unreachable": 0, "unfinished": 1}
+    assert data[3] == {"hosts": 0, "dropped": 0}
+    assert data[4] == {"ok": ["h", "late"], "failed": ["i"]}
 
 
 def test_what_our_own_stop_broke_is_in_flight(sink: Sink) -> None:
@@ -316,8 +328,9 @@ def test_what_our_own_stop_broke_is_in_flight(sink: Sink) -> None:
     told.cut_off = events.seconds("2026-01-01T00:00:00.5+00:00")
     told.event(event("runner_on_unreachable"))
     told.event(event("playbook_on_stats", processed={"h": 1}))
-    assert [frame.kind for frame in sink.frames()] == [Kind.BEGIN]
-    assert (told.hosts.recap, told.hosts.in_flight()) == (None, ("h",))
+    told.judged(Word(events.seconds("2026-01-01T00:00:01+00:00"), {"h": Outcome.UNREACHABLE}))
+    assert [frame.kind for frame in sink.frames()] == [Kind.BEGIN, Kind.HOSTS]
+    assert (told.hosts.word, told.hosts.in_flight()) == (None, ("h",))
 
 
 ERRORS = {

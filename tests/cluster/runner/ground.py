@@ -92,6 +92,11 @@ class Ran:
         return [record.data for record in self.records if record.kind is kind]
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many hosts ended how, of the outcomes that there are."""
+        return {outcome: count for outcome, count in self.end.counts.items() if count}
+
+    @property
     def results(self) -> list[Result]:
         """All results in order."""
         return [Result.read(data) for data in self.of(Kind.TASK)]

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import pytest
+
 from crds.frames import Kind
 from crds.records import RunStatus
 from tests.cluster.runner.ground import Ground
@@ -15,7 +17,7 @@ def test_a_task_that_works(ground: Ground) -> None:
     began = time.time()
     ran = ground.run(tasks=[{"name": "Say it", "raw": "echo hello"}])
     assert (ran.rc, ran.end.status, ran.end.rc) == (0, RunStatus.DONE, 0)
-    assert ran.end.counts == {"ok": 1, "failed": 0, "unreachable": 0, "unfinished": 0}
+    assert ran.counts == {"ok": 1}
     (result,) = ran.results
     assert (result.host, result.task, result.status) == (ground.server.host, "Say it", "ok")
     assert (result.rc, result.stdout, result.changed) == (0, "hello\r\n", True)
@@ -51,13 +53,13 @@ def test_one_host_fails_and_one_is_not_there(ground: Ground) -> None:
         tasks=[{"name": "Break", "raw": "echo why >&2; exit 3"}],
     )
     assert (ran.rc, ran.end.status) == (1, RunStatus.DONE)
-    assert ran.end.counts == {"ok": 0, "failed": 1, "unreachable": 1, "unfinished": 0}
+    assert ran.counts == {"failed": 1, "unreachable": 1}
     by_host = {result.host: result for result in ran.results}
     assert (by_host[ABSENT].status, by_host[ground.server.host].status) == ("unreachable", "failed")
     assert by_host[ground.server.host].rc == 3
     assert "Connection refused" in (by_host[ABSENT].msg or "")
     assert "Break: " in ran.end.message
-    assert ran.end.message.endswith("(and 1 more hosts)")
+    assert ran.end.message.endswith("(and 1 more failed host)")
 
 
 RESULTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -78,6 +80,48 @@ RESULTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"shell": "echo {{ item }} >&2; exit {{ item }}", "loop": [0, 3, 4]},
         {"status": "failed", "items": ("3", "4")},
     ),
+    "a loop whose first item fails": (
+        {"shell": "echo no {{ item }} >&2; test {{ item }} = good", "loop": ["bad", "good"]},
+        {"status": "failed", "items": ("no bad",)},
+    ),
+    "what a loop's items say": (
+        {
+            "command": "echo item-{{ item.name }}",
+            "loop": [{"name": "a"}, {"name": "b"}],
+            "loop_control": {"label": "{{ item.name }}"},
+        },
+        {
+            "results": (
+                {
+                    "item": "a",
+                    "status": "ok",
+                    "rc": 0,
+                    "cmd": "echo item-a",
+                    "stdout": "item-a",
+                },
+                {
+                    "item": "b",
+                    "status": "ok",
+                    "rc": 0,
+                    "cmd": "echo item-b",
+                    "stdout": "item-b",
+                },
+            )
+        },
+    ),
+    "a hidden loop": (
+        {"command": "echo {{ item }}", "loop": ["planted-secret"], "no_log": True},
+        {"status": "ok"},
+    ),
+    "a variable": (
+        {"debug": {"var": "[1, inventory_hostname | length > 0]"}},
+        {"msg": '{"[1, inventory_hostname | length > 0]": [1, true]}'},
+    ),
+    "lines as message": (
+        {"debug": {"msg": ["Disk: 40 % full", "it's fine"]}},
+        {"msg": "Disk: 40 % full\nit's fine"},
+    ),
+    "a name of ours in set_stats": ({"set_stats": {"data": {"octans": "x"}}}, {"status": "ok"}),
     "a message that is no text": ({"debug": {"msg": {"a": [1]}}}, {"msg": '{"a": [1]}'}),
     "evaluated name": ({"name": "at {{ 1 + 1 }}", "raw": "true"}, {"task": "at 2"}),
 }
@@ -185,8 +229,9 @@ def test_limit_check_diff_tags_and_verbosity(ground: Ground) -> None:
         ],
         limit=ground.server.host, check=True, diff=True, tags=("wanted",), verbosity=1,
     )  # fmt: skip
-    assert ran.end.counts == {"ok": 2, "failed": 0, "unreachable": 0, "unfinished": 0}
+    assert ran.counts == {"ok": 1, "leftOut": 1}
     assert "+new" in ran.output
+    assert "+new" in (ran.results[0].diff or "")
     assert not ground.path(target).exists()
 
 
@@ -196,4 +241,29 @@ def test_hosts_that_were_given_up_are_unfinished(ground: Ground) -> None:
         "tasks": [{"raw": "true"}, {"raw": "true"}],
     }  # fmt: skip
     ran = ground.run(playbook=[play], slices=((ABSENT, ground.server.host),))
-    assert ran.end.counts == {"ok": 0, "failed": 0, "unreachable": 1, "unfinished": 1}
+    assert ran.counts == {"unreachable": 1, "unfinished": 1}
+
+
+def test_a_fetched_file_is_not_said_to_be_kept(ground: Ground) -> None:
+    ran = ground.run(tasks=[{"fetch": {"src": "/etc/hostname", "dest": "kept/", "flat": True}}])
+    assert "it goes with the pod" in (ran.results[0].msg or "")
+
+
+NOTES: dict[str, tuple[dict[str, Any], str]] = {
+    "no task fits the tags": ({"tags": ("nowhere",)}, "No task ran: there is none, or none fits"),
+    "an empty play": ({"playbook": [{"hosts": "all", "gather_facts": True}]}, "No task ran: there"),
+    "a group that nothing was put in": (
+        {"playbook": [
+            {"hosts": "all", "gather_facts": False,
+             "tasks": [{"group_by": {"key": "g"}, "when": "false"}]},
+            {"name": "for g", "hosts": "g", "tasks": [{"raw": "true"}]}]},
+        "No host matched: play 'for g'."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", NOTES)
+def test_a_good_end_says_what_did_not_happen(ground: Ground, row: str) -> None:
+    given, note = NOTES[row]
+    ran = ground.run(**given)
+    assert (ran.rc, ran.counts) == (0, {"ok": 1})
+    assert ran.end.message.startswith(note)
