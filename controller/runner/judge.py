@@ -72,6 +72,10 @@ class Judge:
         if not rescued:
             self._own[host] = Outcome.FAILED
 
+    def rescued(self, host: str) -> None:
+        """A rescue takes over after what was told as a failure: a file of tasks that is missing."""
+        self._own.pop(host, None)
+
     def unreachable(self, host: str) -> None:
         """A host could not be reached, and that is not ignored."""
         self._own[host] = Outcome.UNREACHABLE
@@ -94,16 +98,18 @@ class Judge:
 
     def _verdict(self, host: str, standing: Standing) -> Outcome:
         before = self._ended.get(host, Outcome.UNFINISHED)
-        match standing:
-            case Standing.UNREACHABLE:
-                return Outcome.UNREACHABLE
-            case Standing.FAILED:
-                if host in self._own or (host in self._out and before.bad):
-                    return self._own.get(host, before)
-                left = host in self._out or self._given_up.get(host, True)
-                return Outcome.UNFINISHED if left else Outcome.OK
-            case Standing.OPEN:
-                return Outcome.UNFINISHED
+        if standing is Standing.UNREACHABLE:
+            return Outcome.UNREACHABLE
+        if host in self._own:
+            # Whatever Ansible holds: `force_handlers` and `end_play` together let it forget.
+            return self._own[host]
+        if standing is Standing.FAILED:
+            if host in self._out and before.bad:
+                return before
+            left = host in self._out or self._given_up.get(host, True)
+            return Outcome.UNFINISHED if left else Outcome.OK
+        if standing is Standing.OPEN:
+            return Outcome.UNFINISHED
         if host not in self._active and host in self._forgiven:
             return self._forgiven[host]
         return before if host not in self._active and host in self._out else Outcome.OK

@@ -82,6 +82,8 @@ class Iterator(PlayIterator):  # type: ignore[misc]
         _, task = self.get_next_task_for_host(host, peek=True)
         self._judge.given_up(host.name, tasks_left=task is not None)
         super().mark_host_failed(host)
+        if not self.is_failed(host):
+            self._judge.rescued(host.name)
 
     def clear_host_errors(self, host: Any) -> None:  # noqa: ANN401 - Ansible's, untyped
         self._judge.cleared(host.name)

@@ -36,6 +36,11 @@ TABLE: dict[str, tuple[Work, str]] = {
                                         "a=failed b=ok c=ok"),
     "end_host": ([play(meta("end_host", "a"), fail("b"), mark("t"))], "a=ok b=failed c=ok"),
     "end_play": ([play(fail("b"), meta("end_play"), mark("t"))], "a=ok b=failed c=ok"),
+    "end_play with forced handlers": (
+        [play(fail("b"), meta("end_play"), mark("t"), force_handlers=True)], "a=ok b=failed c=ok"),
+    "end_play with forced handlers, then another play": (
+        [play(fail("b"), meta("end_play"), mark("t"), force_handlers=True), play(mark("u"))],
+        "a=ok b=failed c=ok"),
     "end_play in the first batch": ([play(meta("end_play"), mark("t"), serial=1)],
                                     "a=ok b=leftOut c=leftOut"),
     "end_batch": ([play(mark("s"), meta("end_batch", "a"), mark("t"), serial=1)],

@@ -4,6 +4,7 @@ The expectation is worked out from the playbook and the files alone. OCTANS_TEST
 many are run (`make outcomes`: 500), OCTANS_TEST_SEED repeats a run.
 """
 
+import itertools
 import json
 import os
 import random
@@ -141,6 +142,15 @@ def _ended_before(names: set[str], found: Played) -> bool:
     return any(mark.rpartition("-")[0] in ends for mark in found.marks)
 
 
+def races(work: Work) -> bool:
+    """Whether what Ansible does depends on which host is faster: no two runs of it are alike."""
+    return any(
+        "strategy" in each and {"run_once", "any_errors_fatal"} & set(task)
+        for each in work
+        for task, _ in walk([each, *each["tasks"]])
+    )
+
+
 def test_random_playbooks(tmp_path: Path) -> None:
     print(f"OCTANS_TEST_SEED={SEED}")
     works = [Maker(SEED + number).playbook() for number in range(COUNT)]
@@ -153,7 +163,8 @@ def test_random_playbooks(tmp_path: Path) -> None:
 
 def test_the_judge_changes_nothing(tmp_path: Path) -> None:
     """ansible-playbook as it is comes to the same numbers, return code and files."""
-    works = [Maker(SEED + number).playbook() for number in range(max(5, COUNT // 5))]
+    made = (Maker(SEED + number).playbook() for number in itertools.count())
+    works = list(itertools.islice(itertools.filterfalse(races, made), max(5, COUNT // 5)))
     judged = run_all(tmp_path / "judged", works)
     plain = run_all(tmp_path / "plain", works, plain=True)
     for work, ours, theirs in zip(works, judged, plain, strict=True):
