@@ -47,7 +47,11 @@ def run_input(task: AnsibleTask, settings: Settings) -> RunInput:
         playbook=spec.playbook,
         work=spec.work,
         variables=spec.vars or {},
-        vars_from=len(spec.vars_from or ()),
+        vars_from=tuple(ref.name for ref in spec.vars_from or ()),
+        ssh_key_secret=spec.ssh_key_secret or _default_key(settings) or "",
+        known_hosts_secret=_known_hosts(task, settings) or "",
+        become_password_secret=spec.become_password_secret or "",
+        vault_password_secret=spec.vault_password_secret or "",
         user=spec.user,
         port=spec.port,
         forks=spec.forks,
@@ -194,9 +198,7 @@ def _volumes(task: AnsibleTask, settings: Settings) -> tuple[list[Object], list[
         "input", runinput.INPUT_FILE, names.input_secret(task.metadata.name, task.metadata.uid)
     )
     add_secret("ssh", runinput.SSH_KEY_FILE, spec.ssh_key_secret or _default_key(settings))
-    if settings.host_keys == "strict":
-        known = spec.known_hosts_secret or settings.known_hosts_secret
-        add_secret("known-hosts", runinput.KNOWN_HOSTS_FILE, known)
+    add_secret("known-hosts", runinput.KNOWN_HOSTS_FILE, _known_hosts(task, settings))
     add_secret("become", runinput.BECOME_PASSWORD_FILE, spec.become_password_secret)
     add_secret("vault", runinput.VAULT_PASSWORD_FILE, spec.vault_password_secret)
     for at, ref in enumerate(spec.vars_from or ()):
@@ -207,6 +209,13 @@ def _volumes(task: AnsibleTask, settings: Settings) -> tuple[list[Object], list[
     if settings.project_volume:
         add("project", runinput.PROJECT_DIR, settings.project_volume)
     return volumes, mounts
+
+
+def _known_hosts(task: AnsibleTask, settings: Settings) -> str | None:
+    """The Secret with host keys; none where they are not looked at."""
+    if settings.host_keys != "strict":
+        return None
+    return task.spec.known_hosts_secret or settings.known_hosts_secret
 
 
 def _default_key(settings: Settings) -> str | None:

@@ -87,6 +87,8 @@ def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
             return End(Reason.PLAYBOOK_INVALID, summary.message, summary.rc, summary)
         case RunStatus.ABORTED:
             return End(Reason.PLAYBOOK_ABORTED, summary.message, summary.rc, summary)
+        case RunStatus.SECRET_INVALID:
+            return End(Reason.SECRET_INVALID, summary.message, summary.rc, summary)
         case RunStatus.TIMED_OUT:
             return End(Reason.TIMED_OUT, _inflight(summary), summary.rc, summary)
         case RunStatus.STOPPED:

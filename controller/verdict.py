@@ -103,7 +103,7 @@ def _guessed(parts: list[SliceView], ends: Mapping[int, End]) -> str:
     """Says so where hosts are told without the runner's word on them."""
     for part in parts:
         end = ends[part.index]
-        refused = end.never_ran or end.reason is Reason.PLAYBOOK_INVALID
+        refused = end.never_ran or end.reason in (Reason.PLAYBOOK_INVALID, Reason.SECRET_INVALID)
         known = part.log.book.told is not None or (end.summary is not None and end.summary.well)
         if not known and not refused:
             return " How its hosts ended is not known for sure: the runner's last word is missing."

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     POD_SECURITY_REJECTED = "PodSecurityRejected"
     POD_REFUSED = "PodRefused"
     SECRET_MISSING = "SecretMissing"
+    SECRET_INVALID = "SecretInvalid"
     SECRET_NOT_ALLOWED = "SecretNotAllowed"
     NEVER_STARTED = "NeverStarted"
     NAME_CONFLICT = "NameConflict"
@@ -93,6 +94,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.POD_SECURITY_REJECTED: "The namespace's Pod Security level refuses the runner pod.",
     Reason.POD_REFUSED: "The API server or an admission webhook refuses the runner pod.",
     Reason.SECRET_MISSING: "Create the named Secret in the task's namespace and repeat the task.",
+    Reason.SECRET_INVALID: "No host was touched; correct the named Secret and repeat the task.",
     Reason.SECRET_NOT_ALLOWED: "A task may only name Secrets with the configured prefix.",
     Reason.NEVER_STARTED: "The pod did not start in time; see the events of the pod.",
     Reason.NAME_CONFLICT: "An older object has this name; choose another.",

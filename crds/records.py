@@ -19,6 +19,8 @@ class RunStatus(StrEnum):
     """Ansible refused the work before any host was touched."""
     ABORTED = "aborted"
     """Ansible gave the work up half-way for a fault in it."""
+    SECRET_INVALID = "secret-invalid"
+    """A Secret of the run can't be used; Ansible was not started."""
     TIMED_OUT = "timed-out"
     STOPPED = "stopped"
     """SIGTERM came before the end."""

@@ -50,8 +50,13 @@ class RunInput:
     work: str | None = None
     """Tasks or plays as JSON text."""
     variables: dict[str, Any] = field(default_factory=dict)
-    vars_from: int = 0
-    """How many folders stand in VARS_DIR."""
+    vars_from: tuple[str, ...] = ()
+    """Names of the Secrets in the folders of VARS_DIR."""
+    ssh_key_secret: str = ""
+    """Name of the Secret that is mounted where SSH_KEY_FILE is; the next three likewise. Empty: none."""
+    known_hosts_secret: str = ""
+    become_password_secret: str = ""
+    vault_password_secret: str = ""
     user: str = "root"
     port: int = 22
     forks: int = 5
@@ -84,7 +89,7 @@ class RunInput:
     def load(cls, text: str) -> "RunInput":
         """From JSON text; ValueError or TypeError where it is none."""
         data = json.loads(text)
-        for name in ("tags", "skip_tags"):
+        for name in ("tags", "skip_tags", "vars_from"):
             data[name] = tuple(data.get(name, ()))
         data["slices"] = tuple(tuple(hosts) for hosts in data["slices"])
         return cls(**data)

@@ -104,7 +104,7 @@ def _options(paths: Paths, slice_: Slice) -> list[str]:
     for option, file in (
         ("--become-password-file", paths.become_password),
         ("--vault-password-file", paths.vault_password),
-        ("--private-key", paths.ssh_key),
+        ("--private-key", paths.private_key),
     ):
         options += [option, str(file)] if file.exists() else []
     return options

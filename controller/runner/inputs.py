@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from controller.runner import hosts, variables
+from controller.runner import credentials, hosts, variables
 from controller.runner.hosts import Address
 from controller.runner.paths import Paths
+from crds.records import RunStatus
 from crds.runinput import RunInput, is_play
 
 _USER: Final = re.compile(r"[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*")
@@ -15,6 +16,14 @@ _USER: Final = re.compile(r"[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*")
 
 class Refused(ValueError):
     """The input can't be run; says why in one sentence, without secrets."""
+
+    status = RunStatus.INVALID
+
+
+class RefusedSecret(Refused):
+    """A Secret is the matter; names it and its key."""
+
+    status = RunStatus.SECRET_INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +48,17 @@ def read(paths: Paths, index: int) -> Slice:
         raise Refused(f"user {given.user!r} is no name of a user")
     try:
         addresses = {name: hosts.parse(name) for name in names}
-        merged = given.variables | variables.read_folders(paths.variables, given.vars_from)
-        variables.check(list(merged))
+        variables.check(list(given.variables))
     except (hosts.BadHost, variables.BadVariables) as error:
         raise Refused(str(error)) from error
+    try:
+        credentials.check(paths, given)
+        secret = variables.read_folders(paths.variables, given.vars_from)
+    except (credentials.BadSecret, variables.BadVariables) as error:
+        raise RefusedSecret(str(error)) from error
     except OSError as error:
-        raise Refused(f"a Secret of varsFrom can't be read ({type(error).__name__})") from error
-    return Slice(given, index, addresses, merged)
+        raise RefusedSecret(f"a Secret can't be read ({type(error).__name__})") from error
+    return Slice(given, index, addresses, given.variables | secret)
 
 
 def _as_data(given: RunInput) -> RunInput:

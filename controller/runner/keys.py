@@ -1,7 +1,6 @@
 """Private keys of single hosts, fetched from a key service (the setting `ssh.keyUrl`)."""
 
 import contextlib
-import re
 import shlex
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Final
 from urllib.error import HTTPError
 from urllib.parse import quote
 
+from controller.runner import private_key
 from controller.runner.hosts import Address
 
 TIMEOUT: Final = 5.0
@@ -22,8 +22,6 @@ TIMEOUT: Final = 5.0
 AT_A_TIME: Final = 16
 _LARGEST: Final = 64 * 1024
 """Bytes; no private key is longer."""
-_KEY = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----\n.+\n-----END [A-Z ]*PRIVATE KEY-----\s*",
-                  re.DOTALL)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,10 @@ def _fetch(url: str) -> Found:
         return Found("", f"the key service did not answer within {TIMEOUT:g} s, or is not there")
     if not text.strip():
         return Found("", "the key service has no key for it")
-    if not _KEY.fullmatch(text):
-        return Found("", "what the key service answered is no private key")
-    return Found(text.strip() + "\n")
+    try:
+        return Found(private_key.checked(text))
+    except private_key.BadKey as bad:
+        return Found("", f"what the key service answered {bad}")
 
 
 def _get(url: str) -> str:
@@ -89,7 +88,7 @@ def _get(url: str) -> str:
             body += piece
             if time.monotonic() > until:
                 raise TimeoutError
-    return body.decode("utf-8", "replace").replace("\r\n", "\n")
+    return body.decode("utf-8", "replace")
 
 
 def write(folder: Path, found: Mapping[str, Found]) -> dict[str, dict[str, str]]:
@@ -102,11 +101,11 @@ def write(folder: Path, found: Mapping[str, Found]) -> dict[str, dict[str, str]]
     variables: dict[str, dict[str, str]] = {}
     for number, (name, key) in enumerate(found.items()):
         file = folder / str(number)
-        file.touch(mode=0o600 if key.text else 0o700)
         if key.text:
-            file.write_text(key.text, encoding="utf-8")
+            private_key.store(file, key.text)
             variables[name] = {"ansible_ssh_private_key_file": str(file)}
         else:
+            file.touch(mode=0o700)
             said = shlex.quote(f"no SSH key: {key.problem}")
             file.write_text(f"#!/bin/sh\necho {said} >&2\nexit 255\n", encoding="utf-8")
             variables[name] = {"ansible_ssh_executable": str(file)}

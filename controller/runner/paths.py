@@ -27,8 +27,13 @@ class Paths:
 
     @property
     def ssh_key(self) -> Path:
-        """The private key for all hosts; may be missing."""
+        """The private key for all hosts as it stands in its Secret; may be missing."""
         return self._at(runinput.SSH_KEY_FILE)
+
+    @property
+    def private_key(self) -> Path:
+        """The same key as ssh takes it (controller/runner/private_key.py)."""
+        return self.home / "ssh-privatekey"
 
     @property
     def known_hosts(self) -> Path:

@@ -37,6 +37,7 @@ EXIT_CODES: Final = {
     RunStatus.STOPPED: 4,
     RunStatus.CRASHED: 5,
     RunStatus.ABORTED: 6,
+    RunStatus.SECRET_INVALID: 7,
 }
 """Of the runner's process; a run that was done gives 0, or 1 where a host ended badly."""
 
@@ -213,19 +214,19 @@ def exit_code(status: RunStatus, hosts: summary.Hosts) -> int:
 
 def _secrets(paths: Paths, slice_: Slice) -> list[str]:
     found = redact.named(slice_.variables, slice_.input.secret_names)
-    for file in (paths.ssh_key, paths.become_password, paths.vault_password):
+    for file in (paths.ssh_key, paths.private_key, paths.become_password, paths.vault_password):
         if file.exists():
             found.append(file.read_text(encoding="utf-8", errors="replace"))
     return found
 
 
-def refuse(out: Out, reason: str) -> int:
+def refuse(out: Out, refused: Refused) -> int:
     """Report input that can't be run, and give the exit code."""
     emitter = Emitter(out, secrets.token_hex(16), time.time)
     emitter.always(Kind.START, {"hosts": 0, "slice": 0, "versions": {}})
     report = Report(summary.Hosts(()), emitter, Redactor(()))
-    emitter.end(report.summary(RunStatus.INVALID, 0, reason))
-    return EXIT_CODES[RunStatus.INVALID]
+    emitter.end(report.summary(refused.status, 0, str(refused)))
+    return EXIT_CODES[refused.status]
 
 
 def main(paths: Paths, index: int, out: Out) -> int:
@@ -235,7 +236,7 @@ def main(paths: Paths, index: int, out: Out) -> int:
     try:
         slice_ = inputs.read(paths, index)
     except Refused as refused:
-        return refuse(out, str(refused))
+        return refuse(out, refused)
     run = Run(paths, slice_, out)
     signal.signal(signal.SIGTERM, lambda *_: run.stop())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # see __main__

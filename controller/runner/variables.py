@@ -1,7 +1,7 @@
 """The variables of a run: which names are refused, what `varsFrom` Secrets hold."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,18 +27,30 @@ def check(names: Iterator[str] | list[str]) -> None:
             raise BadVariables(f"variable {name!r} is Ansible's own and can't be set")
 
 
-def read_folders(folder: Path, count: int) -> dict[str, Any]:
-    """Variables of the Secrets mounted in `0/`, `1/`, ...; later ones win; else BadVariables."""
+def read_folders(folder: Path, secrets: Sequence[str]) -> dict[str, Any]:
+    """Variables of the Secrets so named, mounted in `0/`, `1/`, ...; later ones win.
+
+    BadVariables where one holds something else, or a name that is refused.
+    """
     found: dict[str, Any] = {}
-    for index in range(count):
+    for index, secret in enumerate(secrets):
         for file in sorted((folder / str(index)).iterdir()):
             if not file.name.startswith(".") and file.is_file():
-                found |= _read_file(index, file)
+                found |= _read_file(secret, file)
     return found
 
 
-def _read_file(index: int, file: Path) -> dict[str, Any]:
-    where = f"varsFrom {index}: {file.name}"
+def _read_file(secret: str, file: Path) -> dict[str, Any]:
+    where = f"the key {file.name} of the Secret {secret}"
+    value = _values(where, file)
+    try:
+        check(list(value))
+    except BadVariables as bad:
+        raise BadVariables(f"{where}: {bad}") from None
+    return value
+
+
+def _values(where: str, file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:

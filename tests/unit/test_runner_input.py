@@ -78,7 +78,7 @@ def secret(root: Path, files: dict[str, str | bytes], index: int = 0) -> Path:
 def test_variables_of_secrets(tmp_path: Path) -> None:
     secret(tmp_path, {"vars.json": '{"a": 1, "b": {"c": null}}', "d": "text\n", "..data": "no"})
     secret(tmp_path, {"vars.yaml": "a: 2020-01-01\ny: 'y'\n"}, index=1)
-    assert variables.read_folders(tmp_path, 2) == {
+    assert variables.read_folders(tmp_path, ("s0", "s1")) == {
         "a": "2020-01-01", "b": {"c": None}, "d": "text\n", "y": "y",
     }  # fmt: skip
 
@@ -96,7 +96,7 @@ def test_secret_that_holds_no_variables(tmp_path: Path, row: str) -> None:
     name, text, expected = BAD_FILES[row]
     folders = secret(tmp_path, {name: text})
     with pytest.raises(variables.BadVariables, match=expected) as raised:
-        variables.check(list(variables.read_folders(folders, 1)))
+        variables.check(list(variables.read_folders(folders, ("octans-s",))))
     assert "planted" not in str(raised.value)
 
 
@@ -130,7 +130,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int, str]] = {
     "a user with a quote": ({"user": 'a"b'}, 0, "is no name"),
     "a host that is none": ({"slices": (("a@b",),)}, 0, "host 'a@b'"),
     "Ansible's own variable": ({"variables": {"ansible_x": 1}}, 0, "'ansible_x' is Ansible's own"),
-    "a Secret that is not there": ({"vars_from": 1}, 0, "varsFrom can't be read"),
+    "a Secret that is not there": ({"vars_from": ("octans-s",)}, 0, "a Secret can't be read"),
     "work that is no JSON": ({"work": "- raw: a"}, 0, "spec.work must be JSON text of a list"),
     "work without a task": ({"work": "[]"}, 0, "spec.work must be JSON text of a list"),
     "work that is one object": ({"work": "{}"}, 0, "spec.work must be JSON text of a list"),
@@ -160,8 +160,8 @@ def test_plays() -> None:
 
 def test_folder(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
-    for file in (paths.ssh_key, paths.become_password, paths.vault_password):
-        file.parent.mkdir(parents=True)
+    for file in (paths.private_key, paths.become_password, paths.vault_password):
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     (paths.project / "roles").mkdir(parents=True)
     slice_ = Slice(

@@ -1,6 +1,7 @@
 """Private keys from a key service, a real HTTP server on loopback."""
 
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,16 @@ import pytest
 from controller.runner import hosts, keys
 from tests.cluster.platform.processes import free_port
 
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef\n-----END OPENSSH PRIVATE KEY-----"
+
+def _key() -> str:
+    """A new private key."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "id"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+        return file.read_text().strip()
+
+
+KEY = _key()
 
 BODIES = {
     "/key/10.0.0.1": (200, KEY),
@@ -28,10 +38,10 @@ EXPECTED = {
     "10.0.0.1:2222": keys.Found(KEY + "\n"),
     "10.0.0.2": keys.Found(KEY + "\n"),
     "10.0.0.3": keys.Found("", "the key service has no key for it"),
-    "10.0.0.4": keys.Found("", "what the key service answered is no private key"),
+    "10.0.0.4": keys.Found("", "what the key service answered holds no private key"),
     "10.0.0.5": keys.Found("", "the key service answered 404"),
     "[fd00::7]": keys.Found(KEY + "\n"),
-    "10.0.0.8": keys.Found("", "what the key service answered is no private key"),
+    "10.0.0.8": keys.Found("", "what the key service answered holds no private key"),
 }
 
 

@@ -20,7 +20,8 @@ description:
 options:
   content:
     description:
-      - The script. It is run by what its first line names (C(#!/usr/bin/env python3)); without such
+      - The script. Where every line ends in CRLF, as a browser sends text, it is run with LF.
+      - It is run by what its first line names (C(#!/usr/bin/env python3)); without such
         a line by C(/bin/bash), where there is none by C(/bin/sh).
     type: str
     required: true
@@ -62,6 +63,13 @@ def interpreter(content, exists=os.path.exists):
     return ["/bin/bash"] if exists("/bin/bash") else ["/bin/sh"]
 
 
+def unix_lines(content):
+    """The script with LF line ends, where each of its lines ends in CRLF: a browser's text area."""
+    if content.count("\r\n") == content.count("\n"):
+        return content.replace("\r\n", "\n")
+    return content
+
+
 def run(module, content):
     """Run the script; gives rc, stdout and stderr."""
     handle, path = tempfile.mkstemp(prefix="longscript-", dir=module.tmpdir)  # mode 0600
@@ -81,7 +89,7 @@ def main():
     module = AnsibleModule(
         argument_spec={"content": {"type": "str", "required": True}}, supports_check_mode=True
     )
-    content = module.params["content"]
+    content = unix_lines(module.params["content"])
     if module.check_mode:
         module.exit_json(changed=False, skipped=True, msg="not run in check mode")
     start = datetime.datetime.now()

@@ -24,6 +24,15 @@ WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 """As in a pod: whoever the user is, no capability that opens other processes."""
 
 
+SECRETS = {
+    "ssh_key_secret": runinput.SSH_KEY_FILE,
+    "known_hosts_secret": runinput.KNOWN_HOSTS_FILE,
+    "become_password_secret": runinput.BECOME_PASSWORD_FILE,
+    "vault_password_secret": runinput.VAULT_PASSWORD_FILE,
+}
+"""Fields of RunInput that name a Secret, and the file that is asked for in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """An sshd of our own on loopback; `port` is where, `folder` holds its keys."""
@@ -131,6 +140,9 @@ class Ground:
         """Write the run's input: one raw task on the server unless told otherwise."""
         given.setdefault("slices", ((self.server.host,),))
         given.setdefault("gather_facts", False)
+        for name, file in SECRETS.items():
+            if self.path(file).parent.is_dir() and any(self.path(file).parent.iterdir()):
+                given.setdefault(name, f"octans-{name}")
         if not {"roles", "playbook"} & set(given):
             given.setdefault("tasks", [{"raw": "echo hello"}])
         text = RunInput(**{"task_name": "a task", **given}).dump()

@@ -24,7 +24,7 @@ def test_no_text_of_data_is_a_template(ground: Ground) -> None:
     ran = ground.run(
         task_name=f"a task {TEMPLATE}",
         variables={"plain": TEMPLATE, "deep": {"list": [TEMPLATE]}, "name": "caller's", "port": 9},
-        vars_from=2,
+        vars_from=("octans-a", "octans-b"),
         tasks=[
             *({"name": name, "raw": echo.replace("{0}", name)} for name in names),
             {"name": "names that field clients send", "debug": {"msg": "{{ name }} {{ port }}"}},

@@ -85,20 +85,21 @@ class Maker:
                 **self._maybe(0.3, always=section())}  # fmt: skip
 
 
-def walk(tasks: Work, rescued: bool = False) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Every task, and whether a rescue takes care of its failure."""
+def walk(tasks: Work, rescue: str = "") -> Iterator[tuple[dict[str, Any], str]]:
+    """Every task, and the name of the first one of the rescue that takes care of its failure."""
     for task in tasks:
         if "block" not in task:
-            yield task, rescued
+            yield task, rescue
             continue
-        yield from walk(task["block"], rescued or "rescue" in task)
+        own = next((found["name"] for found, _ in walk(task.get("rescue", []))), rescue)
+        yield from walk(task["block"], own)
         for section in ("rescue", "always"):
-            yield from walk(task.get(section, []), rescued)
+            yield from walk(task.get(section, []), rescue)
 
 
-def expected(work: Work, found: Played, host: str) -> str:
-    """How a host ended, by the playbook and the files: the last play that meant it decides, and
-    who has failed takes no part in later ones."""
+def expected(work: Work, found: Played, host: str) -> set[str]:
+    """How a host may have ended, by the playbook and the files: the last play that meant it
+    decides, and who has failed takes no part in later ones."""
     state = "leftOut"
     for each in work:
         if each["hosts"] != "all" and host not in each["hosts"].split(":"):
@@ -111,19 +112,20 @@ def expected(work: Work, found: Played, host: str) -> str:
         if _done(each, did):
             state = "ok"
         elif did or not _ended_before(names, found):
-            return "unfinished"
-    return state
+            return {"unfinished"}
+    return {state}
 
 
-def _failure(tasks: list[tuple[dict[str, Any], bool]], host: str, did: set[str]) -> str | None:
-    bad = [(task, rescued) for task, rescued in tasks
+def _failure(tasks: list[tuple[dict[str, Any], str]], host: str, did: set[str]) -> set[str]:
+    bad = [(task, rescue) for task, rescue in tasks
            if host in task.get("vars", {}).get("bad", ()) and task["name"] in did]  # fmt: skip
     if any("connection" in task and "ignore_unreachable" not in task for task, _ in bad):
-        return "unreachable"
-    if any("connection" not in task and "ignore_errors" not in task and not rescued
-           for task, rescued in bad):  # fmt: skip
-        return "failed"
-    return None
+        return {"unreachable"}
+    rescues = {rescue for task, rescue in bad if not {"connection", "ignore_errors"} & set(task)}
+    if "" in rescues:
+        return {"failed"}
+    # Given up before its rescue began: both are true.
+    return {"failed", "unfinished"} if rescues - did else set()
 
 
 def _done(each: dict[str, Any], did: set[str]) -> bool:
@@ -157,8 +159,16 @@ def test_random_playbooks(tmp_path: Path) -> None:
     for number, found in enumerate(run_all(tmp_path / "judged", works)):
         work = works[number]
         told = dict(part.split("=") for part in found.told.split())
-        wanted = {host: expected(work, found, host) for host in HOSTS}
-        assert told == wanted, (SEED + number, json.dumps(work), sorted(found.marks), found.output)
+        may = {host: expected(work, found, host) for host in HOSTS}
+        right = all(told[host] in may[host] for host in HOSTS)
+        assert right, (
+            told,
+            may,
+            SEED + number,
+            json.dumps(work),
+            sorted(found.marks),
+            found.output,
+        )
 
 
 def test_the_judge_changes_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ SEVERAL = "first planted line\nsecond planted line"
 def test_named_values_are_replaced_everywhere(ground: Ground) -> None:
     ground.put_variables(0, {"db_password": PASSWORD})
     ran = ground.run(
-        vars_from=1,
+        vars_from=("octans-a",),
         variables={"api": {"tokens": [SEVERAL, 12345678]}, "secret_short": "abc", "plain": "seen"},
         tasks=[
             {"name": "it is {{ db_password }}", "debug": {"msg": "{{ db_password }} {{ plain }}"}},
@@ -66,6 +66,7 @@ def test_no_variable_and_no_argument_holds_a_secret(ground: Ground) -> None:
     ground.put_variables(0, {"db_password": PASSWORD})
     look = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | grep -c plante[d]; true"
     ran = ground.run(
-        vars_from=1, tasks=[{"delegate_to": "localhost", "connection": "local", "raw": look}]
+        vars_from=("octans-a",),
+        tasks=[{"delegate_to": "localhost", "connection": "local", "raw": look}],
     )
     assert (ran.results[0].stdout or "").strip() == "0"
