@@ -1,7 +1,7 @@
 """The Secrets that a run logs in with, looked at before Ansible starts.
 
-A Secret is mounted whole, so a key that is missing can be told from the keys that are there. Names of
-Secrets and of their keys are told; what stands in them never is.
+A Secret is mounted whole, so that the keys which are there can be told where one is missing. Names
+of Secrets and of their keys are told; what stands in them never is.
 """
 
 import base64

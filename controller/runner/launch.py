@@ -26,6 +26,7 @@ from ansible.executor.task_queue_manager import AnsibleEndPlay, TaskQueueManager
 from ansible.inventory.manager import InventoryManager
 from ansible.plugins import strategy
 
+from controller.runner import prompts
 from controller.runner.judge import Judge, Standing, Word
 from controller.runner.targets import Targets
 
@@ -143,6 +144,7 @@ class Manager(TaskQueueManager):  # type: ignore[misc]
         match name:
             case "v2_playbook_on_start":
                 self._plays = args[0].get_plays()
+                prompts.answer(self._plays, self._inventory.groups["all"].get_vars())
             case "v2_playbook_on_play_start" if self.targets is not None:
                 # What stood in {{ }} is known by now, and which groups there are.
                 self.targets.check_started(args[0], self._inventory)

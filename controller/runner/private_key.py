@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 _PUBLIC: Final = re.compile(
-    r"(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA|-----BEGIN (?:SSH2 |RSA |)PUBLIC KEY-----|---- BEGIN SSH2"
+    r"(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+ AAAA|-----BEGIN (?:SSH2 |RSA |)PUBLIC KEY-----"
+    r"|---- BEGIN SSH2"
 )
 _PRIVATE: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 _CHECK: Final = ("ssh-keygen", "-y", "-P", "", "-f")
@@ -16,13 +17,13 @@ _CHECK: Final = ("ssh-keygen", "-y", "-P", "", "-f")
 
 
 class BadKey(ValueError):
-    """The text is no key to log in with; says why, to go on after "it holds", "it is" and the like."""
+    """The text is no key to log in with; says why: "holds a public key", "is empty" and so on."""
 
 
 def checked(text: str) -> str:
     """The key as OpenSSH reads it: LF line ends, the last line ended, nothing around it.
 
-    OpenSSH refuses a whole key for a missing last line feed, or for CRLF, with `error in libcrypto`.
+    For a missing last line feed or for CRLF, OpenSSH refuses a whole key: `error in libcrypto`.
     BadKey where ssh-keygen can't use the key without being asked anything.
     """
     key = text.lstrip("\ufeff").replace("\r\n", "\n").strip() + "\n"

@@ -31,6 +31,12 @@ SCRIPTS: dict[str, tuple[str, dict[str, Any]]] = {
         "{% raw %}printf '%s' \"{{ not a template }}\" \\\\{% endraw %}",
         {"status": "ok", "stdout": "{{ not a template }}\\"},
     ),
+    "a browser's lines": (
+        "#!/bin/sh\r\nif true; then\r\n  printf '%s' done\r\nfi", {"status": "ok", "stdout": "done"}
+    ),
+    "one such line of its own": (
+        "printf '%s' 'a\r\nb'\ntrue", {"status": "ok", "stdout": "a\r\nb"}
+    ),
     "long": ("# " + "x" * 200_000 + "\necho done", {"status": "ok", "stdout": "done"}),
 }  # fmt: skip
 
