@@ -30,7 +30,7 @@ def check(paths: Paths, given: RunInput) -> None:
         try:
             key = private_key.checked(text)
         except private_key.BadKey as bad:
-            raise BadSecret(f"{_where(given.ssh_key_secret, paths.ssh_key)} {bad}") from None
+            raise BadSecret(f"{where(given.ssh_key_secret, paths.ssh_key)} {bad}") from None
         private_key.store(paths.private_key, key)
     if given.known_hosts_secret:
         _known_hosts(given.known_hosts_secret, paths.known_hosts)
@@ -40,10 +40,11 @@ def check(paths: Paths, given: RunInput) -> None:
     ):
         # Ansible takes off the white space around it, a last line feed with it.
         if secret and not _text(secret, file).strip():
-            raise BadSecret(f"{_where(secret, file)} is empty")
+            raise BadSecret(f"{where(secret, file)} is empty")
 
 
-def _where(secret: str, file: Path) -> str:
+def where(secret: str, file: Path) -> str:
+    """How a key of a Secret is named to people."""
     return f"the key {file.name} of the Secret {secret}"
 
 
@@ -57,17 +58,17 @@ def _text(secret: str, file: Path) -> str:
     try:
         return file.read_bytes()[:_LARGEST].decode()
     except UnicodeDecodeError:
-        raise BadSecret(f"{_where(secret, file)} is not UTF-8 text") from None
+        raise BadSecret(f"{where(secret, file)} is not UTF-8 text") from None
 
 
 def _known_hosts(secret: str, file: Path) -> None:
     """BadSecret where no line could ever let a host in; what else is wrong, ssh passes over."""
     text = _text(secret, file)
     if not text.strip():
-        raise BadSecret(f"{_where(secret, file)} is empty")
+        raise BadSecret(f"{where(secret, file)} is empty")
     if not any(_names_a_key(line) for line in text.splitlines()):
         raise BadSecret(
-            f"{_where(secret, file)} has no line that names a host and its public key,"
+            f"{where(secret, file)} has no line that names a host and its public key,"
             " as ssh-keyscan prints them"
         )
 

@@ -5,12 +5,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from controller.runner import credentials, hosts, variables
+from controller.runner import credentials, hosts, variables, vaulted
 from controller.runner.hosts import Address
 from controller.runner.paths import Paths
 from crds.records import RunStatus
 from crds.runinput import RunInput, is_play
 
+_WORK: Final = ("tasks", "roles", "playbook")
+"""Fields of RunInput with parts of a playbook."""
 _USER: Final = re.compile(r"[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*")
 
 
@@ -34,6 +36,8 @@ class Slice:
     index: int
     hosts: dict[str, Address]
     variables: dict[str, Any]
+    secrets: tuple[str, ...] = ()
+    """Texts that came encrypted."""
 
 
 def read(paths: Paths, index: int) -> Slice:
@@ -58,7 +62,28 @@ def read(paths: Paths, index: int) -> Slice:
         raise RefusedSecret(str(error)) from error
     except OSError as error:
         raise RefusedSecret(f"a Secret can't be read ({type(error).__name__})") from error
-    return Slice(given, index, addresses, given.variables | secret)
+    return _opened(paths, Slice(given, index, addresses, given.variables | secret))
+
+
+def _opened(paths: Paths, slice_: Slice) -> Slice:
+    """The slice with what ansible-vault encrypted: read in variables, known as such in the work."""
+    given = slice_.input
+    work = {part: vaulted.tagged(getattr(given, part)) for part in _WORK}
+    variables_ = vaulted.tagged(slice_.variables)
+    ciphers = set(vaulted.texts([*work.values(), variables_]))
+    if ciphers and not given.vault_password_secret:
+        raise Refused(vaulted.NO_PASSWORD)
+    opened = dict[str, str]()
+    if ciphers:
+        try:
+            opened = vaulted.decrypt(ciphers, paths.vault_password.read_text(encoding="utf-8"))
+        except vaulted.Locked as locked:
+            where = credentials.where(given.vault_password_secret, paths.vault_password)
+            raise RefusedSecret(f"{where}: {locked}") from None
+    return replace(
+        slice_, input=replace(given, **work), variables=vaulted.plain(variables_, opened),
+        secrets=tuple(opened.values()),
+    )  # fmt: skip
 
 
 def _as_data(given: RunInput) -> RunInput:

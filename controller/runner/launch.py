@@ -38,6 +38,8 @@ CHECK_HOSTS = "OCTANS_CHECK_HOSTS"
 It names a file with the list of all the task's hosts: this slice has but some of them.
 """
 
+_META = frozenset({"meta", "ansible.builtin.meta", "ansible.legacy.meta"})
+
 
 class Launch(PlaybookCLI):  # type: ignore[misc]
     """`ansible-playbook` that refuses plays for no host of the task before it runs the first."""
@@ -80,11 +82,22 @@ class Iterator(PlayIterator):  # type: ignore[misc]
         self._judge = judge
 
     def mark_host_failed(self, host: Any) -> None:  # noqa: ANN401 - Ansible's, untyped
-        _, task = self.get_next_task_for_host(host, peek=True)
-        self._judge.given_up(host.name, tasks_left=task is not None)
+        self._judge.given_up(host.name, tasks_left=self.has_work(host))
         super().mark_host_failed(host)
         if not self.is_failed(host):
             self._judge.rescued(host.name)
+
+    def has_work(self, host: Any) -> bool:  # noqa: ANN401 - Ansible's, untyped
+        """Whether a task is left for a host, or a handler that it notified; `meta` is no task."""
+        state = self.get_host_state(host)  # a copy
+        if state.handler_notifications or any(h.is_host_notified(host) for h in self.handlers):
+            return True
+        task = True
+        while task:
+            state, task = self._get_next_task_from_state(state, host=host)
+            if task and task.action not in _META:
+                return True
+        return False
 
     def clear_host_errors(self, host: Any) -> None:  # noqa: ANN401 - Ansible's, untyped
         self._judge.cleared(host.name)
@@ -137,8 +150,7 @@ class Manager(TaskQueueManager):  # type: ignore[misc]
             return Standing.UNREACHABLE
         if self._iterator is None or self._iterator.is_failed(host):
             return Standing.FAILED
-        _, task = self._iterator.get_next_task_for_host(host, peek=True)
-        return Standing.DONE if task is None else Standing.OPEN
+        return Standing.OPEN if self._iterator.has_work(host) else Standing.DONE
 
     def send_callback(self, name: str, *args: Any, **more: Any) -> None:  # noqa: ANN401
         match name:

@@ -213,11 +213,12 @@ def exit_code(status: RunStatus, hosts: summary.Hosts) -> int:
 
 
 def _secrets(paths: Paths, slice_: Slice) -> list[str]:
-    found = redact.named(slice_.variables, slice_.input.secret_names)
-    for file in (paths.ssh_key, paths.private_key, paths.become_password, paths.vault_password):
-        if file.exists():
-            found.append(file.read_text(encoding="utf-8", errors="replace"))
-    return found
+    files = (paths.ssh_key, paths.private_key, paths.become_password, paths.vault_password)
+    return [
+        *redact.named(slice_.variables, slice_.input.secret_names),
+        *slice_.secrets,
+        *(f.read_text(encoding="utf-8", errors="replace") for f in files if f.exists()),
+    ]
 
 
 def refuse(out: Out, refused: Refused) -> int:

@@ -103,6 +103,16 @@ TABLE: dict[str, tuple[Work, str]] = {
     "forced handler": (
         [play(mark("t", notify="h"), fail("a"), handlers=[mark("u") | {"name": "h"}],
               force_handlers=True)], "a=failed b=ok c=ok"),
+    "handler fails, fatal, forced": (
+        [play(mark("t", notify="h"), handlers=[fail("a") | {"name": "h"}], any_errors_fatal=True,
+              force_handlers=True)], "a=failed b=ok c=ok"),
+    "any_errors_fatal in the last task, forced handlers": (
+        [play(mark("t"), fail("a"), any_errors_fatal=True, force_handlers=True)],
+        "a=failed b=ok c=ok"),
+    "handler fails, fatal, another is left for one host": (
+        [play(mark("t", notify="h"), mark("u", notify="g", when="inventory_hostname == 'b'"),
+              handlers=[fail("a") | {"name": "h"}, mark("g")], any_errors_fatal=True)],
+        "a=failed b=unfinished c=ok"),
     "missing file of tasks": ([play({"include_tasks": "nowhere.yml"}, mark("t"))],
                               "a=failed b=failed c=failed"),
     "missing file of tasks, rescued": (

@@ -98,8 +98,9 @@ def walk(tasks: Work, rescue: str = "") -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def expected(work: Work, found: Played, host: str) -> set[str]:
-    """How a host may have ended, by the playbook and the files: the last play that meant it
-    decides, and who has failed takes no part in later ones."""
+    """How a host may have ended, by the playbook, the files, and where a host that can't be reached
+    leaves none, Ansible's output. The last play that meant it decides, and who has failed takes no
+    part in later ones."""
     state = "leftOut"
     for each in work:
         if each["hosts"] != "all" and host not in each["hosts"].split(":"):
@@ -107,6 +108,8 @@ def expected(work: Work, found: Played, host: str) -> set[str]:
         tasks = list(walk([*each["tasks"], *each.get("handlers", [])]))
         names = {task["name"] for task, _ in tasks if "name" in task}
         did = {name for name in names if f"{name}-{host}" in found.marks}
+        if f"[{host}]: UNREACHABLE!" in found.output:
+            did.add("unreachable")
         if failure := _failure(tasks, host, did):
             return failure
         if _done(each, did):
@@ -119,7 +122,8 @@ def expected(work: Work, found: Played, host: str) -> set[str]:
 def _failure(tasks: list[tuple[dict[str, Any], str]], host: str, did: set[str]) -> set[str]:
     bad = [(task, rescue) for task, rescue in tasks
            if host in task.get("vars", {}).get("bad", ()) and task["name"] in did]  # fmt: skip
-    if any("connection" in task and "ignore_unreachable" not in task for task, _ in bad):
+    lost = any("connection" in task and "ignore_unreachable" not in task for task, _ in bad)
+    if lost and "unreachable" in did:
         return {"unreachable"}
     rescues = {rescue for task, rescue in bad if not {"connection", "ignore_errors"} & set(task)}
     if "" in rescues:
