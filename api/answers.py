@@ -23,8 +23,12 @@ def answer(
     task_id: int | None = None,
     task_status: int | None = None,
     correlation: str | None = None,
+    warning: str = "",
 ) -> Response:
-    """A JSON answer; a correlation id that fits no header is left out."""
+    """A JSON answer; a correlation id that fits no header is left out.
+
+    A `warning` is ASCII text without quotes; it goes into the header that Kubernetes uses for such.
+    """
     response = Response(render(content), status, media_type="application/json")
     if task_id is not None:
         response.headers["X-TASK-ID"] = str(task_id)
@@ -32,6 +36,8 @@ def answer(
         response.headers["X-TASK-STATUS"] = str(task_status)
     if correlation and _FITS.fullmatch(correlation):
         response.headers["X-CORRELATION-ID"] = correlation
+    if warning:
+        response.headers["Warning"] = f'299 - "{warning}"'
     return response
 
 

@@ -25,7 +25,7 @@ from api.request import (
     read_run,
     read_target,
 )
-from crds import errors, names
+from crds import errors, names, slicing
 from crds.model import AnsibleTask
 
 router = APIRouter()
@@ -98,11 +98,12 @@ async def parallel_run(request: Request) -> Response:
     """Carry out Ansible work on some machines from several pods side by side."""
     call = await _receive(request, "parallel_run", runs=True)
     task = await _submitted(call, parallel=True)
+    warning = slicing.warning(task.spec, min(task.spec.slices, len(task.spec.unique_hosts)))
     if call.headers.respond_async or not call.dialect.PARALLEL_WAITS:
-        return _accepted(call, task)
+        return _accepted(call, task, warning)
     task = await _ended(call, task)
     found = await gather.of_one(call.front.tasks, task)
-    return _about(call, task, call.dialect.log(loglines.lines(task, found)))
+    return _about(call, task, call.dialect.log(loglines.lines(task, found)), warning)
 
 
 @router.post("/api/stop", **openapi.STOP)
@@ -204,11 +205,17 @@ async def _wait(call: Call, task: AnsibleTask) -> AnsibleTask:
     return task
 
 
-def _accepted(call: Call, task: AnsibleTask) -> Response:
-    return _about(call, task, {"code": 0, "content": {"id": lookup.id_of(task)}})
+def _accepted(call: Call, task: AnsibleTask, warning: str = "") -> Response:
+    content = {"code": 0, "content": {"id": lookup.id_of(task)}}
+    return _about(call, task, content | ({"message": warning} if warning else {}), warning)
 
 
-def _about(call: Call, task: AnsibleTask, content: Any) -> Response:  # noqa: ANN401 - any JSON
+def _about(
+    call: Call,
+    task: AnsibleTask,
+    content: Any,  # noqa: ANN401 - any JSON
+    warning: str = "",
+) -> Response:
     """An answer about a task, with the headers that say which."""
     correlation = call.headers.correlation or task.spec.correlation_id
     return answer(
@@ -216,4 +223,5 @@ def _about(call: Call, task: AnsibleTask, content: Any) -> Response:  # noqa: AN
         task_id=lookup.id_of(task),
         task_status=view.status_of(task),
         correlation=correlation,
+        warning=warning,
     )

@@ -1,11 +1,11 @@
 """Which machines a request names: addresses and host names that may carry a port. Pure."""
 
 import re
-import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from api.freeform import Json
 from api.problems import ParamError, TooLarge
+from crds.hosts import ip_address
 
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?"
@@ -56,7 +56,7 @@ def why_refused(node: str, *, allow_loopback: bool = False) -> str | None:
         return f"must have a host of at most {_LONGEST_HOST} characters"
     if port is not None and not (_PORT.fullmatch(port) and 1 <= int(port) <= 65535):
         return "must have a port of 1 to 65535 after the colon"
-    address = _address(host)
+    address = ip_address(host)
     bracketed = node.startswith("[")
     named = not bracketed and (address is not None or _HOST_NAME.fullmatch(host))
     if not named and not isinstance(address, IPv6Address):
@@ -76,20 +76,6 @@ def split(node: str) -> tuple[str, str | None]:
         host, _, port = node.partition(":")
         return host, port
     return node, None
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    if "%" in host:
-        return None  # a scope is any text
-    try:
-        return ip_address(host)
-    except ValueError:
-        pass
-    try:
-        # 127.1, 0177.0.0.1 and 2130706433 are addresses to every C library, so to ssh too.
-        return IPv4Address(socket.inet_aton(host))
-    except (OSError, ValueError):
-        return None
 
 
 def _is_local(host: str, address: IPv4Address | IPv6Address | None) -> bool:

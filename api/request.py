@@ -23,7 +23,7 @@ _USER: Final = r"[A-Za-z0-9_.@+][A-Za-z0-9_.@+$-]*"
 _LIMIT: Final = r"[^-@/\s][^@/\n\r]*"
 _FIELDS: Final = (
     "name", "nodes", "tasks", "content", "tasktype", "params", "user", "fork_num", "timeout",
-    "port", "gather_facts", "become", "check", "diff", "tags", "skip_tags", "limit",
+    "port", "gather_facts", "become", "pipelining", "check", "diff", "tags", "skip_tags", "limit",
 )  # fmt: skip
 """All that a run looks at."""
 _MOST_FORKS_AT_ONCE: Final = 50
@@ -138,7 +138,7 @@ def _options(given: Fields) -> dict[str, Any]:
             must="a host pattern that starts with none of - @ / and holds no @, / or line feed",
         ),
     }  # fmt: skip
-    for flag in ("gather_facts", "become", "check", "diff"):
+    for flag in ("gather_facts", "become", "pipelining", "check", "diff"):
         found[flag] = given.flag(flag)
     return {name: value for name, value in found.items() if value is not None}
 

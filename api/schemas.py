@@ -133,6 +133,10 @@ RUN_REQUEST: Final[Schema] = {
             "port": _whole(65535, "SSH port of nodes without one; default 22."),
             "gather_facts": _maybe({"type": "boolean"}, "Gather facts first; default true."),
             "become": _maybe({"type": "boolean"}, "Become root with sudo."),
+            "pipelining": _maybe(
+                {"type": "boolean"},
+                "Ansible's SSH pipelining; false where sudo wants a terminal (requiretty).",
+            ),
             "check": _maybe({"type": "boolean"}, "Ansible's check mode."),
             "diff": _maybe({"type": "boolean"}, "Ansible's diff mode."),
             "tags": {**_WORDS, "description": "Run only tasks with these tags."},
@@ -168,9 +172,10 @@ LOG_REQUEST: Final = _object(
 )
 
 
-def _success(content: Schema) -> Schema:
+def _success(content: Schema, **more: Schema) -> Schema:
     code = {"type": "integer", "const": 0}
-    return _object({"code": code, "content": content}, required=("code", "content"), closed=True)
+    found = {"code": code, "content": content, **more}
+    return _object(found, required=("code", "content"), closed=True)
 
 
 _ID: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": names.MAX_ID}
@@ -224,4 +229,12 @@ CHECK_ANSWER: Final = _success({"anyOf": [_FLAT, _PARTS]})
 LOG_ANSWER: Final[Schema] = {
     "anyOf": [_LINES, _success(_object({"log": _LINES}, required=("log",), closed=True))]
 }
-PARALLEL_ANSWER: Final[Schema] = {"anyOf": [_LINES, CREATED]}
+_SLICED: Final[Schema] = {
+    "type": "string", "description": "What of the work each of several pods does for itself.",
+}  # fmt: skip
+PARALLEL_ANSWER: Final[Schema] = {
+    "anyOf": [
+        _LINES,
+        _success(_object({"id": _ID}, required=("id",), closed=True), message=_SLICED),
+    ]
+}

@@ -8,6 +8,7 @@ from datetime import datetime
 from controller.capacity import NOTHING, Gate, Room
 from controller.observed import Turn
 from crds.conditions import Reason
+from crds.hosts import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Card:
     priority: int = 0
     source: str = ""
     exclusive: bool = False
-    hosts: frozenset[str] = frozenset()
+    hosts: frozenset[Machine] = frozenset()
     active: bool = False
     """It has a Job, or is about to."""
     pending: bool = False

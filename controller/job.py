@@ -57,6 +57,7 @@ def run_input(task: AnsibleTask, settings: Settings) -> RunInput:
         forks=spec.forks,
         timeout=spec.timeout_seconds,
         gather_facts=spec.gather_facts,
+        pipelining=settings.pipelining if spec.pipelining is None else spec.pipelining,
         become=spec.become,
         check=spec.check,
         diff=spec.diff,

@@ -40,7 +40,7 @@ class Registry:
             priority=task.spec.priority,
             source=task.spec.source or "",
             exclusive=task.spec.exclusive_hosts,
-            hosts=frozenset(task.spec.hosts),
+            hosts=task.spec.machines,
             pending=task.pending,
             active=active or (known is not None and known.active),
             room=known.room if known else NOTHING,

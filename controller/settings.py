@@ -80,6 +80,11 @@ class Settings(BaseSettings):
                                 "empty: none.")  # fmt: skip
     known_hosts_secret: str = Field("octans-known-hosts", description="Default Secret with "
                                     "known_hosts; used where host keys are strict.")  # fmt: skip
+    pipelining: bool = Field(
+        True,
+        description="SSH pipelining of tasks that don't say it; off where sudo wants a terminal"
+        " (requiretty).",
+    )
     host_keys: Literal["strict", "off"] = Field("strict", description="Check SSH host keys.")
     ssh_key_url: str = Field("", description="Where set, a host's private key is fetched from it "
                              "+ the host's address.")  # fmt: skip

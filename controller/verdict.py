@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.observed import SliceView, slices_of
 from controller.reasons import End, in_flight
+from crds import slicing
 from crds.conditions import ADVICE, Outcome, Phase, Reason
 from crds.model import AnsibleTask
 from crds.records import told_failures
@@ -61,6 +62,14 @@ def outcomes(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End])
 
 def ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> Verdict:
     """The verdict over a task whose slices have all ended."""
+    found = _ended(parts, task, ends)
+    if warning := slicing.warning(task.spec, len(parts)):
+        text = f"{found.message[: _MESSAGE - len(warning) - 1]} {warning}"
+        return replace(found, message=text)
+    return found
+
+
+def _ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> Verdict:
     hosts = outcomes(parts, task, ends)
     found = Counter(hosts.all())
     if not any(outcome.bad for outcome in found):

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from crds import conditions, names
 from crds.conditions import Outcome, Phase, Reason
+from crds.hosts import Machine, by_machine
 
 
 def _utc(moment: datetime) -> datetime:
@@ -85,6 +86,7 @@ class Spec(Model):
     timeout_seconds: int = 3600
     gather_facts: bool = True
     become: bool = False
+    pipelining: bool | None = None
     check: bool = False
     diff: bool = False
     tags: tuple[str, ...] | None = None
@@ -105,8 +107,13 @@ class Spec(Model):
 
     @property
     def unique_hosts(self) -> tuple[str, ...]:
-        """The hosts, each once, the first place kept."""
-        return tuple(dict.fromkeys(self.hosts))
+        """The hosts, each machine once, as it was written first."""
+        return tuple(by_machine(self.hosts, self.port).values())
+
+    @property
+    def machines(self) -> frozenset[Machine]:
+        """Which machines the hosts are, whatever their spelling."""
+        return frozenset(by_machine(self.hosts, self.port))
 
 
 class Condition(Model):

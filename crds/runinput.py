@@ -53,7 +53,7 @@ class RunInput:
     vars_from: tuple[str, ...] = ()
     """Names of the Secrets in the folders of VARS_DIR."""
     ssh_key_secret: str = ""
-    """Name of the Secret that is mounted where SSH_KEY_FILE is; the next three likewise. Empty: none."""
+    """Name of the Secret mounted where SSH_KEY_FILE is; the next three likewise. Empty: none."""
     known_hosts_secret: str = ""
     become_password_secret: str = ""
     vault_password_secret: str = ""
@@ -63,6 +63,7 @@ class RunInput:
     timeout: int = 3600
     gather_facts: bool = True
     become: bool = False
+    pipelining: bool = True
     check: bool = False
     diff: bool = False
     tags: tuple[str, ...] = ()

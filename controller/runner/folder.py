@@ -141,7 +141,7 @@ def _config(paths: Paths, slice_: Slice) -> str:
         },
         "inventory": {"enable_plugins": "octans"},
         "ssh_connection": {
-            "pipelining": True,
+            "pipelining": slice_.input.pipelining,
             "control_path_dir": str(paths.control),
             "ssh_args": f"{_SSH} {known}",
         },

@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from controller.runner import credentials, hosts, variables, vaulted
-from controller.runner.hosts import Address
+from controller.runner import credentials, variables, vaulted
 from controller.runner.paths import Paths
+from crds import hosts
+from crds.hosts import Address
 from crds.records import RunStatus
 from crds.runinput import RunInput, is_play
 

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 
 from controller.runner import private_key
-from controller.runner.hosts import Address
+from crds.hosts import Address
 
 TIMEOUT: Final = 5.0
 """Seconds for one key."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from api import nodes
 from api.problems import ParamError, Problem, TooLarge
-from controller.runner import hosts
+from crds import hosts
 
 ACCEPTED = [
     "10.0.0.7", "10.0.0.7:2222", "fd00::7", "[fd00::7]", "[fd00::7]:2222", "web-1.example.com",

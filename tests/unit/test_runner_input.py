@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from controller.runner import folder, hosts, inputs, variables
-from controller.runner.hosts import Address
+from controller.runner import folder, inputs, variables
 from controller.runner.inputs import Refused, Slice
 from controller.runner.paths import Paths
-from crds import runinput
+from crds import hosts, runinput
+from crds.hosts import Address
 from crds.runinput import RunInput
 
 HOSTS = {

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.runner import hosts, keys
+from controller.runner import keys
+from crds import hosts
 from tests.cluster.platform.processes import free_port
 
 

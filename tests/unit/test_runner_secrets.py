@@ -22,7 +22,7 @@ FORMATS = {
 
 def made(folder: Path, row: str, passphrase: str = "") -> str:
     """A new private key in a format; its public half is beside it."""
-    command = ["ssh-keygen", "-q", *FORMATS[row], "-N", passphrase, "-f", folder / "id"]
+    command = ["ssh-keygen", "-q", *FORMATS[row], "-N", passphrase, "-f", str(folder / "id")]
     subprocess.run(command, check=True)
     return (folder / "id").read_text()
 

@@ -108,9 +108,7 @@ def expected(work: Work, found: Played, host: str) -> set[str]:
         tasks = list(walk([*each["tasks"], *each.get("handlers", [])]))
         names = {task["name"] for task, _ in tasks if "name" in task}
         did = {name for name in names if f"{name}-{host}" in found.marks}
-        if f"[{host}]: UNREACHABLE!" in found.output:
-            did.add("unreachable")
-        if failure := _failure(tasks, host, did):
+        if failure := _failure(tasks, host, did, found):
             return failure
         if _done(each, did):
             state = "ok"
@@ -119,11 +117,13 @@ def expected(work: Work, found: Played, host: str) -> set[str]:
     return {state}
 
 
-def _failure(tasks: list[tuple[dict[str, Any], str]], host: str, did: set[str]) -> set[str]:
+def _failure(
+    tasks: list[tuple[dict[str, Any], str]], host: str, did: set[str], found: Played
+) -> set[str]:
     bad = [(task, rescue) for task, rescue in tasks
            if host in task.get("vars", {}).get("bad", ()) and task["name"] in did]  # fmt: skip
     lost = any("connection" in task and "ignore_unreachable" not in task for task, _ in bad)
-    if lost and "unreachable" in did:
+    if lost and f"[{host}]: UNREACHABLE!" in found.output:
         return {"unreachable"}
     rescues = {rescue for task, rescue in bad if not {"connection", "ignore_errors"} & set(task)}
     if "" in rescues:

@@ -38,7 +38,7 @@ def test_no_machine_is_tried(ground: Ground, tmp_path: Path, passphrase: bool) -
     """A key with a passphrase, and a Secret without the key."""
     mount = ground.path(runinput.SSH_KEY_FILE)
     if passphrase:
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "planted", "-f", tmp_path / "id"]
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "planted", "-f", str(tmp_path / "id")]
         subprocess.run(command, check=True)
         mount.write_text((tmp_path / "id").read_text())
     else:

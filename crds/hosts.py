@@ -1,8 +1,11 @@
-"""A host as the caller wrote it, taken apart for Ansible."""
+"""A host as the caller wrote it, and which machine that is; pure."""
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 
 _BRACKETED = re.compile(r"\[([^\[\]]+)\](?::([0-9]{1,5}))?")
 _WITH_PORT = re.compile(r"([^:\[\]]+):([0-9]{1,5})")
@@ -33,6 +36,50 @@ def parse(text: str) -> Address:
     if _version(text) == 6:
         return Address(text)
     return Address(_name(text, text))
+
+
+def ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a program connects to for a text; None for a name."""
+    if "%" in host:
+        return None  # a scope is any text
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        # 127.1, 0177.0.0.1 and 2130706433 are addresses to every C library, so to ssh too.
+        return IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+
+
+Machine = tuple[str, int]
+"""Address or name, as one spelling of many, and port."""
+
+
+def machine(text: str, port: int) -> Machine:
+    """Which machine a text means where `port` is that of hosts without one.
+
+    Two names of one address are two machines here: nobody is asked for addresses of names.
+    """
+    try:
+        found = parse(text)
+    except BadHost:
+        return text, 0  # the runner refuses it
+    address = ip_address(found.host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    host = found.host.lower().removesuffix(".") if address is None else str(address)
+    return host, port if found.port is None else found.port
+
+
+@lru_cache(maxsize=64)
+def by_machine(hosts: tuple[str, ...], port: int) -> dict[Machine, str]:
+    """Each machine of some hosts, and the first text that means it; not to be changed."""
+    found: dict[Machine, str] = {}
+    for text in hosts:
+        found.setdefault(machine(text, port), text)
+    return found
 
 
 def _version(text: str) -> int:
