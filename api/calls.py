@@ -25,7 +25,7 @@ from api.request import (
     read_run,
     read_target,
 )
-from crds import errors, names, slicing
+from crds import errors, names, provenance, slicing
 from crds.model import AnsibleTask
 
 router = APIRouter()
@@ -126,7 +126,7 @@ async def check(request: Request) -> Response:
     call = await _receive(request, "check")
     task = await _found(call, read_target(call.body), to_stop=False)
     found = await gather.archived(call.front.tasks, task)
-    told = view.view(task, lookup.id_of(task), found, log_bytes=call.front.settings.log_bytes)
+    told = view.view(task, provenance.number(task), found, log_bytes=call.front.settings.log_bytes)
     return _about(call, task, {"code": 0, "content": call.dialect.checked(told)})
 
 
@@ -141,7 +141,7 @@ async def getlog(request: Request) -> Response:
     ]
     if not tasks and call.dialect.MISSING_LOG is not None:
         raise NotFound(call.dialect.MISSING_LOG)
-    tasks.sort(key=lambda task: (task.metadata.creation_timestamp, lookup.id_of(task)))
+    tasks.sort(key=lambda task: (task.metadata.creation_timestamp, provenance.number(task)))
     lines = [
         line
         async for task, found in gather.everything(call.front.tasks, tasks, label)
@@ -206,7 +206,7 @@ async def _wait(call: Call, task: AnsibleTask) -> AnsibleTask:
 
 
 def _accepted(call: Call, task: AnsibleTask, warning: str = "") -> Response:
-    content = {"code": 0, "content": {"id": lookup.id_of(task)}}
+    content = {"code": 0, "content": {"id": provenance.number(task)}}
     return _about(call, task, content | ({"message": warning} if warning else {}), warning)
 
 
@@ -220,7 +220,7 @@ def _about(
     correlation = call.headers.correlation or task.spec.correlation_id
     return answer(
         content,
-        task_id=lookup.id_of(task),
+        task_id=provenance.number(task),
         task_status=view.status_of(task),
         correlation=correlation,
         warning=warning,

@@ -1,15 +1,11 @@
 """Finding a task by its id or its name: one GET, unless it was made with kubectl."""
 
 from collections.abc import Callable
-from typing import Final
 
 from api.request import Target
-from crds import names
+from crds import names, provenance
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
-
-SLOTS: Final = 3
-"""Candidate ids of a name that are looked at; a second one is needed once in 150 full stores."""
 
 
 async def find(tasks: TaskStore, target: Target) -> AnsibleTask | None:
@@ -22,14 +18,16 @@ async def find(tasks: TaskStore, target: Target) -> AnsibleTask | None:
 async def by_id(tasks: TaskStore, number: int) -> AnsibleTask | None:
     """The task with an id."""
     found = await _get(tasks, names.object_name(number))
-    if found is not None and id_of(found) == number:
+    if found is not None and provenance.number(found) == number:
         return found
-    return await _oldest(tasks, f"{names.LABEL_TASK_ID}={number}", lambda _: True)
+    return await _oldest(
+        tasks, f"{names.LABEL_TASK_ID}={number}", lambda task: provenance.number(task) == number
+    )
 
 
 async def by_name(tasks: TaskStore, name: str) -> AnsibleTask | None:
     """The task with the caller's name; of two the older."""
-    for k in range(SLOTS):
+    for k in range(names.SLOTS):
         number = names.task_id(tasks.namespace, name, k)
         found = await _get(tasks, names.object_name(number))
         if found is not None and found.task_name == name:
@@ -49,11 +47,3 @@ async def _oldest(
     found = [task async for task in tasks.list(labels=labels, cached=True) if fits(task)]
     found.sort(key=lambda task: (task.metadata.creation_timestamp, task.metadata.name))
     return found[0] if found else None
-
-
-def id_of(task: AnsibleTask) -> int:
-    """A task's id; 0 where a kubectl-made one has none yet."""
-    label = task.metadata.labels.get(names.LABEL_TASK_ID, "")
-    if label.isdigit() and label.isascii() and 1 <= int(label) <= names.MAX_ID:
-        return int(label)
-    return task.status.id or names.id_in_object_name(task.metadata.name) or 0

@@ -31,10 +31,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.elsewhere import Elsewhere
-from api.lookup import SLOTS
 from api.problems import Away, DuplicateName, ParamError
 from api.request import RunAsk, fingerprint
-from crds import errors, names
+from crds import errors, names, provenance
 from crds.archive import owner_of
 from crds.client import SECRETS, Object
 from crds.model import AnsibleTask, SecretRef, Spec
@@ -67,7 +66,7 @@ async def submit(
     known = await elsewhere.find(ask.name)
     if known is not None:
         return await _repeated(tasks, known, ask, origin)
-    for k in range(SLOTS):
+    for k in range(names.SLOTS):
         name = _slot(tasks, ask.name, k)
         spec, annotations = _prepared(name, ask, origin)
         try:
@@ -132,8 +131,8 @@ async def _repeated(
     notes = occupant.metadata.annotations
     if notes.get(names.ANNOTATION_REQUEST) == origin.request_id:
         return await _completed(tasks, occupant, ask, origin)
-    if occupant.metadata.deletion_timestamp is not None:
-        raise DuplicateName
+    if occupant.metadata.deletion_timestamp is not None or provenance.slot(occupant) is None:
+        raise DuplicateName  # what is noted of a request on another object was copied to it
     if _same_key(occupant, origin):
         if notes.get(names.ANNOTATION_FINGERPRINT) != fingerprint(origin.key or "", origin.asked):
             raise ParamError("Idempotency-Key was used for this name with another request")

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from crds import archive, names
+from crds import archive, names, provenance
 from crds.archive import ConfigMapArchive
 from crds.conditions import Outcome, Phase
 from crds.frames import Kind, encode
-from crds.model import AnsibleTask, LogStatus, SliceStatus, Spec, Status, pack_outcomes
+from crds.model import (
+    AnsibleTask,
+    LogStatus,
+    SecretRef,
+    SliceStatus,
+    Spec,
+    Status,
+    pack_outcomes,
+)
 from crds.records import Result
 from crds.tasks import TaskStore
 
@@ -19,16 +27,16 @@ async def store(
 ) -> AnsibleTask:
     """A task that went well, with some results a host in its archive."""
     number = names.task_id(tasks.namespace, name)
+    params = names.params_secret(names.object_name(number), "0" * 8)
     made = await tasks.create(
         names.object_name(number),
         Spec(task_name=name, hosts=tuple(hosts), tasks=[{"raw": "true"}],
-             correlation_id=correlation),
+             correlation_id=correlation, vars_from=(SecretRef(name=params),)),
         labels={
             names.LABEL_TASK_ID: str(number),
             names.LABEL_TASK_NAME: names.label_value(name),
             names.LABEL_SLOT: "0",
             names.LABEL_CORRELATION: names.label_value(correlation),
-            names.LABEL_FINISHED: "true",
         },
         # A controller at work leaves it alone until its end is written.
         annotations={names.ANNOTATION_PARAMS: names.PARAMS_PENDING},
@@ -37,6 +45,7 @@ async def store(
     chunk = archive.pack(made.metadata.uid, 0, 1, lines)
     await ConfigMapArchive(tasks.client, tasks.namespace).append(made, chunk)
     status = Status(
+        uid=made.metadata.uid,
         phase=Phase.SUCCEEDED,
         id=number,
         host_outcomes=pack_outcomes([Outcome.OK] * len(hosts)),
@@ -44,7 +53,9 @@ async def store(
         log=LogStatus(records=len(lines), complete=True, archive=archive.NAME),
     )
     now = await tasks.get(made.metadata.name)
-    return await tasks.write_status(now or made, status)
+    done = await tasks.write_status(now or made, status)
+    changes = provenance.filing(done, datetime.now(UTC), keep=24 * 3600)
+    return await tasks.write_metadata(done, changes=changes, finalizers=())
 
 
 def _log(hosts: Sequence[str], results: int) -> list[bytes]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import sys
 import time
@@ -104,13 +105,30 @@ async def _resync(
         try:
             await reconciler.resync()
             health.listed()
-            for name in await retention.sweep(client, settings, time.time()):
+            stale, since = await retention.sweep(client, settings, time.time())
+            for name in stale:
                 reconciler.queue.add(name)
         except errors.ClusterError as error:
             log.warning("resync failed", extra={"error": f"{type(error).__name__}: {error}"})
             await asyncio.sleep(1)
             continue
-        await asyncio.sleep(settings.resync_seconds)
+        await _listen(settings, client, reconciler, since)
+
+
+async def _listen(settings: Settings, client: Client, reconciler: Reconciler, since: str) -> None:
+    """Hear of ended tasks that are to be looked at until the next resync is due."""
+    until = time.monotonic() + settings.resync_seconds
+    try:
+        async with asyncio.timeout(settings.resync_seconds):
+            seconds = math.ceil(settings.resync_seconds)
+            async for name in retention.news(client, settings, since, seconds):
+                reconciler.queue.add(name)
+    except TimeoutError:
+        return
+    except errors.ClusterError as error:
+        # The next sweep finds what was missed.
+        log.warning("watch of ended tasks failed", extra={"error": type(error).__name__})
+    await asyncio.sleep(max(0.0, until - time.monotonic()))
 
 
 def _measure(reconciler: Reconciler) -> None:

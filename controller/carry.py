@@ -13,7 +13,7 @@ from controller.plan import Step
 from controller.session import Session, Sessions
 from controller.settings import Settings
 from controller.slicelog import SliceLog
-from crds import errors, names
+from crds import errors, names, provenance
 from crds.archive import ConfigMapArchive
 from crds.client import CONFIG_MAPS, EVENTS, JOBS, PODS, SECRETS, TASKS, Client, Kind
 from crds.conditions import Reason
@@ -48,10 +48,10 @@ class Carrier:
         """Do one step for the task that was seen."""
         task = seen.task
         match step:
-            case plans.Adopt(labels):
+            case plans.Adopt(changes):
                 finalizers = (*task.metadata.finalizers, names.FINALIZER)
                 unique = tuple(dict.fromkeys(finalizers))
-                await self._store.write_metadata(task, labels=dict(labels), finalizers=unique)
+                await self._store.write_metadata(task, changes=changes, finalizers=unique)
             case plans.Discard():
                 await self._discard(task)
             case plans.Start():
@@ -90,7 +90,10 @@ class Carrier:
         )
 
     async def _start(self, task: AnsibleTask, session: Session) -> None:
-        """The Job's pods wait for the Secret by its name, so the order of the two is free."""
+        """The Job's pods wait for the Secret by its name, so the order of the two is free; that it
+        is begun is noted before any of its pods can run."""
+        if not provenance.noted(task):
+            await self._store.annotate(task, {**provenance.note_begun(task)})
         for kind, body in (
             (SECRETS, jobs.input_secret(task, self._settings)),
             (JOBS, jobs.job(task, self._settings)),
@@ -190,19 +193,12 @@ class Carrier:
             return
 
     async def _release(self, task: AnsibleTask, ended: datetime) -> None:
-        labels = {names.LABEL_FINISHED: "true"}
         kept = tuple(name for name in task.metadata.finalizers if name != names.FINALIZER)
         ttl = task.spec.ttl_seconds_after_finished
         keep = self._settings.keep_seconds if ttl is None else ttl
-        annotations = {
-            names.ANNOTATION_ENDED: str(int(ended.timestamp())),
-            names.ANNOTATION_EXPIRES: str(int(ended.timestamp()) + keep),
-            names.ANNOTATION_GENERATION: str(task.metadata.generation),
-        }
+        changes = provenance.filing(task, ended, keep)
         try:
-            await self._store.write_metadata(
-                task, labels=labels, finalizers=kept, annotations=annotations
-            )
+            await self._store.write_metadata(task, changes=changes, finalizers=kept)
         except errors.NotFound:
             return
 

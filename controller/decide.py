@@ -10,9 +10,10 @@ from controller.plan import Adopt, DeleteJob, Discard, Plan, Retire, Start, Step
 from controller.progress import LOOK_AGAIN, until_retry
 from controller.reasons import End
 from controller.verdict import Verdict
-from crds import names
+from crds import names, provenance
 from crds.conditions import Phase, Reason
-from crds.model import Status
+from crds.model import AnsibleTask, Status
+from crds.provenance import Changes
 
 PENDING: Final = 600
 """Seconds after which a task whose params Secret was never written is deleted (api/submit.py)."""
@@ -28,16 +29,22 @@ def decide(seen: Observed, now: datetime) -> Plan:
         return _retire(seen)
     if task.metadata.deletion_timestamp is not None and not held:
         return Plan()
-    if not held or names.LABEL_TASK_ID not in task.metadata.labels:
-        return Plan(before=(Adopt(_labels(seen)),), again=0)
+    changes = provenance.corrections(task)
+    if changes or not held:
+        return Plan(before=(Adopt(_with_note(seen, changes)),), again=0)
+    if _is_back(seen):
+        # A Job that is there is its forerunner's.
+        return _refuse(replace(seen, job=None), Reason.RESTORED, _history(task), now)
     if seen.rival is not None:
         text = f"The object {seen.rival} has the task name {task.task_name!r}."
         return _refuse(seen, Reason.NAME_CONFLICT, text, now)
     begun = task.status.job_name is not None
     if seen.job is not None and seen.job.owner_uid != task.metadata.uid:
+        if not begun and seen.job.inherited:
+            return Plan(again=LOOK_AGAIN)  # it goes with the task of this name that was deleted
         if not begun:
             text = f"A Job named {seen.job.name} that is not this task's is in the namespace."
-            return _refuse(seen, Reason.NAME_CONFLICT, text, now)
+            return _refuse(replace(seen, job=None), Reason.NAME_CONFLICT, text, now)
         seen = replace(seen, job=None)  # a stranger's, in the place of ours that is gone
     if seen.refusal is not None and seen.job is None and not begun:
         reason, _, text = seen.refusal.partition(": ")
@@ -49,20 +56,30 @@ def decide(seen: Observed, now: datetime) -> Plan:
     return course.run(seen, now)
 
 
-def _labels(seen: Observed) -> tuple[tuple[str, str], ...]:
+def _with_note(seen: Observed, changes: Changes) -> Changes:
+    """The changes, with the note that it is begun where it starts next: that saves a write."""
+    if not seen.turn.admitted or seen.task.pending or provenance.restored(seen.task):
+        return changes
+    return Changes(changes.labels, {**changes.annotations, **provenance.note_begun(seen.task)})
+
+
+def _is_back(seen: Observed) -> bool:
+    """Whether this work was begun before, as another object, and not yet as this one."""
     task = seen.task
-    number = names.id_in_object_name(task.metadata.name)
-    if number is None or task.spec.task_name is None:
-        number = names.task_id(task.metadata.namespace, task.task_name)
-    found = {
-        names.LABEL_TASK_ID: str(number),
-        names.LABEL_TASK_NAME: names.label_value(task.task_name),
-    }
-    if task.spec.correlation_id is not None:
-        found[names.LABEL_CORRELATION] = names.label_value(task.spec.correlation_id)
-    if task.spec.source is not None:
-        found[names.LABEL_SOURCE] = names.label_value(task.spec.source)
-    return tuple(found.items())
+    mine = seen.job is not None and seen.job.owner_uid == task.metadata.uid
+    return task.status.job_name is None and not mine and provenance.restored(task)
+
+
+def _history(task: AnsibleTask) -> str:
+    """What is known of the object that was begun before."""
+    before = provenance.begun(task)
+    uid = before.uid if before else ""
+    text = f"It was begun before, as another object (uid {uid}), and is not run a second time."
+    if provenance.own(uid, task.metadata.uid):
+        text = "It had ended; then the status of another object was put over its own."
+    if task.copied is not None and task.copied.phase.terminal:
+        text += f" The copied status said {task.copied.phase.value} ({task.copied.reason})."
+    return text
 
 
 def _retire(seen: Observed) -> Plan:
@@ -76,8 +93,7 @@ def _retire(seen: Observed) -> Plan:
         steps = () if seen.job.deleting else (DeleteJob(seen.job.uid),)
         return Plan(before=steps, again=LOOK_AGAIN)
     steps_after: tuple[Step, ...] = ()
-    noted = task.metadata.annotations.get(names.ANNOTATION_GENERATION)
-    if held or noted != str(task.metadata.generation):
+    if held or not provenance.filed(task):
         steps_after = (Retire(),)
     return Plan(status=_current(seen), after=steps_after)
 

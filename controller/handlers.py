@@ -41,7 +41,7 @@ def operator_settings() -> kopf.OperatorSettings:
     """How kopf is to watch: what has not ended and is ours; no finalizer, no event of its own."""
     found = kopf.OperatorSettings()
     ours = names.LABEL_TASK_UID
-    found.watching.label_selectors[names.GROUP, names.PLURAL] = f"{names.LABEL_FINISHED}!=true"
+    found.watching.label_selectors[names.GROUP, names.PLURAL] = f"!{names.LABEL_FINISHED}"
     found.watching.label_selectors["batch", "jobs"] = ours
     found.watching.label_selectors["", "pods"] = ours
     found.watching.chunk_size = 500

@@ -118,7 +118,11 @@ def _metadata(task: AnsibleTask, name: str) -> Object:
 
 def _labels(task: AnsibleTask) -> dict[str, str]:
     meta = task.metadata
-    found = {names.LABEL_TASK_UID: meta.uid, "app.kubernetes.io/component": "runner"}
+    found = {
+        names.LABEL_TASK_UID: meta.uid,
+        names.LABEL_NO_BACKUP: "true",
+        "app.kubernetes.io/component": "runner",
+    }
     if names.LABEL_TASK_ID in meta.labels:
         found[names.LABEL_TASK_ID] = meta.labels[names.LABEL_TASK_ID]
     return found

@@ -86,6 +86,8 @@ class JobView:
     deleting: bool = False
     finished: bool = False
     ttl: int | None = None
+    inherited: bool = False
+    """A task owns it; where that is another one, Kubernetes is about to delete it."""
 
 
 @dataclass(frozen=True, slots=True)

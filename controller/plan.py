@@ -5,6 +5,7 @@ from typing import Any
 
 from controller.observed import PodView
 from crds.model import Status
+from crds.provenance import Changes
 
 
 class Step:
@@ -13,9 +14,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Adopt(Step):
-    """Set labels and the finalizer."""
+    """Set the finalizer, and labels and annotations to what is the object's own."""
 
-    labels: tuple[tuple[str, str], ...]
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Discard(Step):
 
 @dataclass(frozen=True, slots=True)
 class Start(Step):
-    """Write the input Secret and create the Job."""
+    """Note that the task is begun, write the input Secret, create the Job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ class DeleteJob(Step):
 
 @dataclass(frozen=True, slots=True)
 class Retire(Step):
-    """After the end: give the Job its TTL, delete the task's own Secrets, label the task as
-    finished and let go of it."""
+    """After the end: give the Job its TTL, delete the task's own Secrets, mark the task as
+    ended and let go of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ class Reconciler:
     async def resync(self) -> None:
         """Look at every task that has not ended, so that a missed event does no harm."""
         found = set(self.registry.names())
-        async for task in self._store.list(labels=f"{names.LABEL_FINISHED}!=true"):
+        async for task in self._store.list(labels=f"!{names.LABEL_FINISHED}"):
             found.add(task.metadata.name)
             if not task.finished:
                 self.registry.put(task, active=task.status.job_name is not None)

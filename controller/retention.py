@@ -1,11 +1,11 @@
 """Which ended tasks go: by their time, and by count, oldest first; and doing it."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from controller.settings import Settings
-from crds import errors, names
+from crds import errors, names, provenance
 from crds.client import TASKS, Client
 
 
@@ -18,22 +18,25 @@ class Ended:
     ended: int
     expires: int
     stale: bool
-    """Its spec changed after its end: its status, and perhaps its time, are to be brought up."""
+    """To be looked at as a whole: its spec changed after its end, or its marks are not its own."""
 
 
-def ended(metadata: dict[str, Any]) -> Ended | None:
-    """An ended task's metadata, read; None for one whose annotations are missing."""
-    notes = metadata.get("annotations") or {}
+def ended(metadata: dict[str, Any]) -> Ended:
+    """The metadata of a task that is marked as ended, read."""
+    name, uid = metadata["name"], metadata["uid"]
+    notes, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
+    if not provenance.own(labels.get(names.LABEL_FINISHED), uid):
+        return Ended(name, uid, 0, 0, stale=True)
     try:
         return Ended(
-            name=metadata["name"],
-            uid=metadata["uid"],
+            name=name,
+            uid=uid,
             ended=int(notes[names.ANNOTATION_ENDED]),
             expires=int(notes[names.ANNOTATION_EXPIRES]),
             stale=int(notes[names.ANNOTATION_GENERATION]) != metadata.get("generation", 0),
         )
     except (KeyError, ValueError):
-        return None
+        return Ended(name, uid, 0, 0, stale=True)
 
 
 def surplus(tasks: Iterable[Ended], now: float, *, keep: int, youngest: int) -> list[Ended]:
@@ -50,16 +53,17 @@ def surplus(tasks: Iterable[Ended], now: float, *, keep: int, youngest: int) -> 
     return over + [task for task in excess if now - task.ended >= youngest]
 
 
-async def sweep(client: Client, settings: Settings, now: float) -> list[str]:
-    """Delete the tasks that go; the names of tasks to look at again."""
+async def sweep(client: Client, settings: Settings, now: float) -> tuple[list[str], str]:
+    """Delete the tasks that go; the names of tasks to look at again, and the resource version
+    from which `news` goes on."""
     found: list[Ended] = []
     more = ""
     while True:
         page = await client.list(
-            TASKS, settings.namespace, labels=f"{names.LABEL_FINISHED}=true", limit=500,
+            TASKS, settings.namespace, labels=names.LABEL_FINISHED, limit=500,
             more=more, metadata_only=True,
         )  # fmt: skip
-        found += [task for item in page.items if (task := ended(item["metadata"])) is not None]
+        found += [ended(item["metadata"]) for item in page.items]
         more = page.more
         if not more:
             break
@@ -68,4 +72,21 @@ async def sweep(client: Client, settings: Settings, now: float) -> list[str]:
             await client.delete(TASKS, settings.namespace, task.name, uid=task.uid)
         except (errors.NotFound, errors.Conflict):
             continue
-    return [task.name for task in found if task.stale]
+    return [task.name for task in found if task.stale], page.resource_version
+
+
+async def news(
+    client: Client, settings: Settings, since: str, seconds: int
+) -> AsyncGenerator[str, None]:
+    """The names of tasks that are marked as ended and are to be looked at, as they come.
+
+    The watch of whole tasks leaves marked ones out, because there may be thousands. So copies of
+    ended tasks, and changes after the end, are seen here, by their metadata alone.
+    """
+    events = client.watch_metadata(
+        TASKS, settings.namespace, labels=names.LABEL_FINISHED, since=since, seconds=seconds
+    )
+    async for kind, metadata in events:
+        # What changes after its end may be the status, which metadata don't show.
+        if kind == "MODIFIED" or (kind == "ADDED" and ended(metadata).stale):
+            yield metadata["name"]

@@ -1,7 +1,5 @@
 """From what was observed to the status that says so: pure, whole, the same for the same input."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +8,7 @@ from typing import Final
 from controller.observed import Observed, SliceView
 from controller.reasons import End
 from controller.verdict import Hosts, Verdict, outcomes
-from crds import archive, conditions, names
+from crds import archive, conditions, provenance
 from crds.conditions import Outcome, Phase, Reason
 from crds.model import (
     AnsibleTask,
@@ -35,12 +33,6 @@ _ORDER: Final = {
 }  # fmt: skip
 
 
-def spec_hash(task: AnsibleTask) -> str:
-    """SHA-256 of the spec as it was run."""
-    text = json.dumps(task.spec.wire(), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def build(
     seen: Observed,
     verdict: Verdict,
@@ -62,10 +54,11 @@ def build(
     completed = (old.completion_time or now) if verdict.phase.terminal else None
     return Status(
         observed_generation=task.metadata.generation,
-        id=old.id or _id(task),
+        uid=task.metadata.uid,
+        id=provenance.number(task),
         phase=verdict.phase,
         conditions=_conditions(old, verdict, task.metadata.generation, now),
-        spec_hash=old.spec_hash or (spec_hash(task) if seen.job else None),
+        spec_hash=old.spec_hash or (provenance.work_hash(task.spec) if seen.job else None),
         queue_position=verdict.queue_position,
         start_time=started,
         completion_time=completed,
@@ -78,13 +71,6 @@ def build(
         hosts=_hosts(parts, task, hosts),
         log=_log(parts, ends),
     )
-
-
-def _id(task: AnsibleTask) -> int:
-    label = task.metadata.labels.get(names.LABEL_TASK_ID, "")
-    if label.isdigit():
-        return int(label)
-    return names.task_id(task.metadata.namespace, task.task_name)
 
 
 def _conditions(

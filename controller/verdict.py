@@ -76,6 +76,10 @@ def _ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -
         text = _well(found[Outcome.LEFT_OUT], [end.message for end in ends.values()])
         return Verdict(Phase.SUCCEEDED, Reason.COMPLETED, text)
     bad = [end for _, end in sorted(ends.items()) if end.reason is not Reason.COMPLETED]
+    if any(end.reason is Reason.RESTORED for end in bad):
+        # Nothing went wrong that somebody should be woken for, and nothing was done that could be
+        # called a success: it was kept from running.
+        return Verdict(Phase.STOPPED, Reason.RESTORED, _sentence(Reason.RESTORED, bad[0].message))
     stops = [end for end in bad if end.reason is Reason.STOPPED]
     if stops:
         # What one slice did not do, others may have done.

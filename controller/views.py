@@ -25,7 +25,7 @@ def job_view(job: Object) -> JobView:
     return JobView(
         name=meta["name"],
         uid=meta["uid"],
-        owner_uid=_controller_uid(meta),
+        owner_uid=_controller_uid(meta) or _left_by(meta),
         created=moment(meta.get("creationTimestamp")),
         suspended=bool(spec.get("suspend")),
         deleting="deletionTimestamp" in meta,
@@ -34,6 +34,7 @@ def job_view(job: Object) -> JobView:
             for found in job.get("status", {}).get("conditions") or ()
         ),
         ttl=spec.get("ttlSecondsAfterFinished"),
+        inherited=bool(_controller_uid(meta) and _left_by(meta)),
     )
 
 
@@ -82,6 +83,11 @@ def _terminated(state: Object) -> Terminated:
         message=state.get("message", ""),
         finished=moment(state.get("finishedAt")),
     )
+
+
+def _left_by(meta: Object) -> str:
+    """Of which task a Job without an owner is: one that was deleted with its parts orphaned."""
+    return str((meta.get("labels") or {}).get(names.LABEL_TASK_UID, ""))
 
 
 def _controller_uid(meta: Object) -> str:

@@ -23,6 +23,7 @@ Object = dict[str, Any]
 
 CALL_TIMEOUT: Final = 15.0
 """Seconds that one call may take in all."""
+_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _TABLE: Final = "application/json;as=Table;g=meta.k8s.io;v=v1"
 
@@ -115,6 +116,34 @@ class Client:
         return Page(
             answer.get("items") or [], head.get("resourceVersion", ""), head.get("continue", "")
         )
+
+    async def watch_metadata(
+        self, kind: Kind, namespace: str, *, labels: str, since: str, seconds: int
+    ) -> AsyncGenerator[tuple[str, Object], None]:
+        """ADDED, MODIFIED or DELETED and the metadata of each object that a label selector fits and
+        that this happens to after the resource version `since`, for at most `seconds`.
+
+        Ends early, without an error, where the stream is cut or `since` is too old.
+        """
+        query = {"watch": "true", "labelSelector": labels, "resourceVersion": since,
+                 "timeoutSeconds": str(seconds)}  # fmt: skip
+        timeout = aiohttp.ClientTimeout(total=seconds + CALL_TIMEOUT, connect=10)
+        response = await self._send(
+            "GET", _path(kind, namespace), query, accept=_METADATA, timeout=timeout
+        )
+        try:
+            # NB: an event's metadata may be far longer than aiohttp's limit of a line.
+            rest = b""
+            async for piece in response.content.iter_any():
+                *lines, rest = (rest + piece).split(b"\n")
+                for event in map(json.loads, filter(None, lines)):
+                    if event["type"] == "ERROR":
+                        return
+                    yield event["type"], event["object"]["metadata"]
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise errors.Unavailable(f"watch of {kind.plural}: {type(error).__name__}") from error
+        finally:
+            response.close()
 
     async def table(self, kind: Kind, namespace: str, *, labels: str = "") -> Sequence[Object]:
         """What `kubectl get` prints of objects, cells by column; a sixth of metadata's cost."""

@@ -63,6 +63,7 @@ class Reason(StrEnum):
     SECRET_NOT_ALLOWED = "SecretNotAllowed"
     NEVER_STARTED = "NeverStarted"
     NAME_CONFLICT = "NameConflict"
+    RESTORED = "Restored"
 
 
 ADVICE: Final[dict[Reason, str]] = {
@@ -98,6 +99,8 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.SECRET_NOT_ALLOWED: "A task may only name Secrets with the configured prefix.",
     Reason.NEVER_STARTED: "The pod did not start in time; see the events of the pod.",
     Reason.NAME_CONFLICT: "An older object has this name; choose another.",
+    Reason.RESTORED: "To run it again, create it under another name or without the annotation "
+    "octans.io/begun.",
 }
 """One sentence a reason on what to do about it."""
 

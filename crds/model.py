@@ -201,6 +201,8 @@ class Status(Model):
     """What was observed; written by the controller only, whole, and only if different."""
 
     observed_generation: int = 0
+    uid: str | None = None
+    """The object that it is of: not ours where the object has another (crds/provenance.py)."""
     id: int | None = None
     phase: Phase = Phase.QUEUED
     conditions: tuple[Condition, ...] = ()
@@ -244,6 +246,9 @@ class AnsibleTask(Model):
     metadata: Metadata
     spec: Spec
     status: Status = Status()
+    """This object's own; empty where it has none."""
+    copied: Status | None = None
+    """Another object's status, which was copied with it; never on the wire."""
 
     @property
     def task_name(self) -> str:
@@ -252,8 +257,14 @@ class AnsibleTask(Model):
 
     @property
     def pending(self) -> bool:
-        """Whether the API has still to write the params Secret (api/submit.py)."""
-        return self.metadata.annotations.get(names.ANNOTATION_PARAMS) == names.PARAMS_PENDING
+        """Whether the API has still to write the params Secret (api/submit.py).
+
+        That Secret is called after the object: a copy under another name waits for none.
+        """
+        if self.metadata.annotations.get(names.ANNOTATION_PARAMS) != names.PARAMS_PENDING:
+            return False
+        wanted = self.spec.vars_from or ()
+        return any(names.is_params_secret(self.metadata.name, ref.name) for ref in wanted)
 
     @property
     def finished(self) -> bool:

@@ -26,9 +26,12 @@ LABEL_CORRELATION: Final = "octans.io/correlation-id"
 LABEL_SOURCE: Final = "octans.io/source"
 """`label_value` of the requesting service; on the task and its archive."""
 LABEL_FINISHED: Final = "octans.io/finished"
-"""`true` once the task has ended: the controller's watch leaves such tasks out."""
+"""The object's uid once it has ended: with thousands of ended tasks, the watch of whole objects
+leaves out what has this label. One with another object's uid is a copy (crds/provenance.py)."""
 LABEL_SLICE: Final = "octans.io/slice"
 """Index of the slice that an archive chunk belongs to."""
+LABEL_NO_BACKUP: Final = "velero.io/exclude-from-backup"
+"""`true` on Job, pods and input: a pod that a backup brings back would start its play again."""
 
 FINALIZER: Final = "octans.io/stop"
 """Held from first sight to the terminal status, so that deleting a running task stops it first."""
@@ -57,12 +60,16 @@ ANNOTATION_EXPIRES: Final = "octans.io/expires"
 """When the task goes, seconds since 1970: its end and its ttlSecondsAfterFinished."""
 ANNOTATION_GENERATION: Final = "octans.io/generation"
 """Generation of the spec that the two above and observedGeneration speak of."""
+ANNOTATION_BEGUN: Final = "octans.io/begun"
+"""Which object was begun: its uid, name, `provenance.work_hash` and perhaps `ended`, by spaces."""
 
 SECRET_PREFIX: Final = "octans-"
 """Secrets that a task may name start with this (a setting); else only its own params' one."""
 
 MAX_ID: Final = 2**31 - 1
 """Clients in the field store ids as signed 32-bit integers."""
+SLOTS: Final = 3
+"""Candidate ids of a name that are looked at; a second one is needed once in 150 full stores."""
 MAX_OBJECT_NAME: Final = 52
 """A task's object name: an Indexed Job is refused when `<name>-<index>` is no DNS label."""
 

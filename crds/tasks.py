@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from crds import errors, names
+from crds import errors, names, provenance
 from crds.client import TASKS, Client, Object
 from crds.model import AnsibleTask, Spec, Status
 
@@ -22,7 +22,7 @@ class TaskStore:
             found = await self.client.get(TASKS, self.namespace, name, cached=cached)
         except errors.NotFound:
             return None
-        return AnsibleTask.model_validate(found)
+        return provenance.read(found)
 
     async def create(
         self,
@@ -45,7 +45,7 @@ class TaskStore:
             },
             "spec": spec.wire(),
         }
-        return AnsibleTask.model_validate(await self.client.create(TASKS, self.namespace, body))
+        return provenance.read(await self.client.create(TASKS, self.namespace, body))
 
     async def list(self, *, labels: str = "", cached: bool = False) -> AsyncIterator[AnsibleTask]:
         """All tasks that a label selector fits, page by page."""
@@ -56,7 +56,7 @@ class TaskStore:
                 limit=0 if cached else _PAGE, more=more,
             )  # fmt: skip
             for item in page.items:
-                yield AnsibleTask.model_validate(item)
+                yield provenance.read(item)
             more = page.more
             if not more:
                 return
@@ -64,9 +64,7 @@ class TaskStore:
     async def cancel(self, name: str) -> AnsibleTask:
         """Ask for a task's end."""
         patch = {"spec": {"cancel": True}}
-        return AnsibleTask.model_validate(
-            await self.client.patch(TASKS, self.namespace, name, patch)
-        )
+        return provenance.read(await self.client.patch(TASKS, self.namespace, name, patch))
 
     async def annotate(self, task: AnsibleTask, changes: dict[str, str | None]) -> AnsibleTask:
         """Set annotations, None removes one; Conflict where the task has changed since."""
@@ -76,7 +74,7 @@ class TaskStore:
                 "annotations": changes,
             }
         }
-        return AnsibleTask.model_validate(
+        return provenance.read(
             await self.client.patch(TASKS, self.namespace, task.metadata.name, patch)
         )
 
@@ -88,7 +86,7 @@ class TaskStore:
              "value": task.metadata.resource_version},
             {"op": "add", "path": "/status", "value": status.wire()},
         ]  # fmt: skip
-        return AnsibleTask.model_validate(
+        return provenance.read(
             await self.client.patch(
                 TASKS, self.namespace, task.metadata.name, patch, subresource="status"
             )
@@ -98,19 +96,18 @@ class TaskStore:
         self,
         task: AnsibleTask,
         *,
-        labels: dict[str, str],
+        changes: provenance.Changes,
         finalizers: tuple[str, ...],
-        annotations: dict[str, str] | None = None,
     ) -> AnsibleTask:
-        """Add labels and annotations, set the finalizers; Conflict where the task has changed."""
+        """Change labels and annotations, set the finalizers; Conflict where it has changed."""
         patch = {
             "metadata": {
                 "resourceVersion": task.metadata.resource_version,
-                "labels": labels,
-                "annotations": annotations or {},
+                "labels": changes.labels,
+                "annotations": changes.annotations,
                 "finalizers": list(finalizers),
             }
         }
-        return AnsibleTask.model_validate(
+        return provenance.read(
             await self.client.patch(TASKS, self.namespace, task.metadata.name, patch)
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from controller.observed import JobView, LogView, Observed, PodView, Terminated, Turn
 from controller.results import HostBook
-from crds import names
+from crds import names, provenance
 from crds.conditions import Phase, Reason
 from crds.frames import Kind, Record
 from crds.model import AnsibleTask, SliceStatus
@@ -24,11 +24,15 @@ def task(*, status: dict[str, Any] | None = None, **spec: Any) -> AnsibleTask:
     meta = {
         "name": "t", "namespace": "ns", "uid": UID, "resourceVersion": "1", "generation": 1,
         "creationTimestamp": "2026-01-02T03:00:00Z",
-        "labels": {names.LABEL_TASK_ID: "7"}, "finalizers": [names.FINALIZER],
+        "finalizers": [names.FINALIZER],
         **spec.pop("meta", {}),
     }  # fmt: skip
     full = {"hosts": ["a"], "tasks": [{"ping": {}}], **spec}
-    return AnsibleTask.model_validate({"metadata": meta, "spec": full, "status": status or {}})
+    stored = {"metadata": meta, "spec": full, "status": status or {}}
+    if "labels" not in meta:
+        meta["labels"] = provenance.corrections(provenance.read(stored)).labels
+        meta["labels"] = {key: value for key, value in meta["labels"].items() if value is not None}
+    return provenance.read(stored)
 
 
 def job(**changes: Any) -> JobView:

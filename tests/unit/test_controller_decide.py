@@ -1,6 +1,7 @@
 """Every row of the fault table that a decision answers."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from controller.decide import PENDING, decide
 from controller.observed import LogView, Observed, PodView, Terminated, Turn
 from controller.plan import Plan
 from controller.results import HostBook
-from crds import errors, names
+from crds import errors, names, provenance
 from crds.conditions import FINISHED, SUCCEEDED, Phase, Reason
 from crds.model import AnsibleTask
 from crds.records import RunStatus
@@ -23,6 +24,12 @@ QUEUED = Turn(False, 3, Reason.QUEUED, "It waits for a free place, as number 3."
 
 def steps(plan: Plan) -> list[str]:
     return [type(step).__name__ for step in (*plan.before, *plan.after)]
+
+
+def returned(**spec: Any) -> AnsibleTask:
+    """A task that carries what was noted of another object of its name and work."""
+    other = task(meta={"uid": "other"}, **spec)
+    return task(meta={"annotations": provenance.note_begun(other)}, **spec)
 
 
 STEPS = {
@@ -86,9 +93,20 @@ STEPS = {
     "ended, deleted, Job still there: the Job first": (
         seen(task(status=s.TERMINAL, meta={"deletionTimestamp": "2026-01-02T03:04:00Z"})),
         ["DeleteJob"]),
+    "a copy of an ended task: adopted, then started": (
+        seen(task(meta={"labels": {names.LABEL_FINISHED: "another"}}), job=None), ["Adopt"]),
+    "a backup came back while the Job of its forerunner goes": (
+        seen(returned(), job=s.job(owner_uid="other", inherited=True)), ["Announce", "Retire"]),
+    "a new task while the Job of its forerunner goes: waits": (
+        seen(task(), job=s.job(owner_uid="other", inherited=True)), []),
     "ended and tidied": (
-        seen(task(status=s.TERMINAL, meta={"finalizers": [], "annotations": {
-            names.ANNOTATION_GENERATION: "1"}}), job=None), []),
+        seen(task(status=s.TERMINAL, meta={"finalizers": [], "labels": {
+            names.LABEL_FINISHED: s.UID}, "annotations": {names.ANNOTATION_GENERATION: "1"}}),
+            job=None), []),
+    "ended, with the mark of another object: marked anew": (
+        seen(task(status=s.TERMINAL, meta={"finalizers": [], "labels": {
+            names.LABEL_FINISHED: "another"}, "annotations": {names.ANNOTATION_GENERATION: "1"}}),
+            job=None), ["Retire"]),
     "a node that is gone: the pod outlived its deadline": (
         seen(claimed(timeoutSeconds=1), started(started=ago(10_000))),
         ["DeletePod", "Follow", "Announce", "Retire"]),
@@ -116,6 +134,10 @@ def unborn() -> PodView:
 
 
 ENDS = {
+    "a backup of a task that was begun": (
+        seen(returned(), job=None), Phase.STOPPED, Reason.RESTORED),
+    "a backup of a task that was to be stopped": (
+        seen(returned(cancel=True), job=None, stop_since=NOW), Phase.STOPPED, Reason.RESTORED),
     "every host well": (
         seen(claimed(), started(), logs={0: s.ended_log()}), Phase.SUCCEEDED, Reason.COMPLETED),
     "one of two failed": (

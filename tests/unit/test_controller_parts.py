@@ -83,9 +83,12 @@ def test_retention(tasks: list[Ended], keep: int, youngest: int, gone: list[str]
 def test_retention_reads_metadata() -> None:
     notes = {names.ANNOTATION_ENDED: "5", names.ANNOTATION_EXPIRES: "9",
              names.ANNOTATION_GENERATION: "1"}  # fmt: skip
-    metadata = {"name": "t", "uid": "u", "generation": 2, "annotations": notes}
-    assert ended(metadata) == Ended("t", "u", 5, 9, stale=True)
-    assert ended({"name": "t", "uid": "u"}) is None
+    own = {"name": "t", "uid": "u", "labels": {names.LABEL_FINISHED: "u"}, "annotations": notes}
+    assert ended({**own, "generation": 1}) == Ended("t", "u", 5, 9, stale=False)
+    assert ended({**own, "generation": 2}) == Ended("t", "u", 5, 9, stale=True)
+    copied = {**own, "labels": {names.LABEL_FINISHED: "another"}}
+    for strange in (copied, {**own, "annotations": {}}, {"name": "t", "uid": "u"}):
+        assert ended({**strange, "generation": 1}).stale, "looked at, never swept by what it says"
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 10])
@@ -102,6 +105,7 @@ def test_the_job_runs_each_slice_once_behind_a_gate() -> None:
     assert (spec["completions"], spec["parallelism"]) == (3, 3)
     assert spec["backoffLimitPerIndex"] == 0
     assert "backoffLimit" not in spec
+    assert spec["template"]["metadata"]["labels"][names.LABEL_NO_BACKUP] == "true"
     pod = spec["template"]["spec"]
     assert pod["restartPolicy"] == "Never"
     assert pod["schedulingGates"] == [{"name": names.GATE}]
