@@ -26,6 +26,7 @@ async def idle(given: Given, admin: Client, installation: Installation) -> Async
     kubectl = installation.kubectl
     await kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")
     await kubectl("create", "namespace", name)
+    await kubectl("label", "namespace", name, "octans.io/tasks=true")
     yield Tasks(admin, name)
     await kubectl("delete", "namespace", name, "--timeout=60s")
 
