@@ -25,10 +25,10 @@ def decide(seen: Observed, now: datetime) -> Plan:
     """The next plan for a task; an empty one where there is nothing to do."""
     task = seen.task
     held = names.FINALIZER in task.metadata.finalizers
+    if task.metadata.deletion_timestamp is not None and not held:
+        return Plan()  # it goes at any moment, and nothing of ours keeps it
     if task.finished:
         return _retire(seen)
-    if task.metadata.deletion_timestamp is not None and not held:
-        return Plan()
     changes = provenance.corrections(task)
     if changes or not held:
         return Plan(before=(Adopt(_with_note(seen, changes)),), again=0)

@@ -70,7 +70,7 @@ def work_hash(spec: Spec) -> str:
     """SHA-256 of a spec without what may be changed after creation.
 
     Fields with their default are left out, so that one that is added to the resource later does not
-    change the hash of what was stored before.
+    change the hash of what was stored before. (Another default of an old field would.)
     """
     data = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_CHANGEABLE)
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))

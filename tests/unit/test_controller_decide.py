@@ -103,6 +103,10 @@ STEPS = {
         seen(task(status=s.TERMINAL, meta={"finalizers": [], "labels": {
             names.LABEL_FINISHED: s.UID}, "annotations": {names.ANNOTATION_GENERATION: "1"}}),
             job=None), []),
+    "ended, let go, and being deleted: nothing": (
+        seen(task(status=s.TERMINAL, meta={
+            "finalizers": [], "generation": 2, "deletionTimestamp": "2026-01-02T03:04:00Z"}),
+            job=None), []),
     "ended, with the mark of another object: marked anew": (
         seen(task(status=s.TERMINAL, meta={"finalizers": [], "labels": {
             names.LABEL_FINISHED: "another"}, "annotations": {names.ANNOTATION_GENERATION: "1"}}),
