@@ -1,9 +1,10 @@
 """An ended task with its log, stored as the controller stores one, without a run."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from crds import archive, names, provenance
+from crds import archive, errors, names, provenance
 from crds.archive import ConfigMapArchive
 from crds.conditions import Outcome, Phase
 from crds.frames import Kind, encode
@@ -40,6 +41,7 @@ async def store(
         },
         # A controller at work leaves it alone until its end is written.
         annotations={names.ANNOTATION_PARAMS: names.PARAMS_PENDING},
+        finalizers=(names.FINALIZER,),
     )  # fmt: skip
     lines = _log(hosts, results)
     chunk = archive.pack(made.metadata.uid, 0, 1, lines)
@@ -55,7 +57,9 @@ async def store(
     now = await tasks.get(made.metadata.name)
     done = await tasks.write_status(now or made, status)
     changes = provenance.filing(done, datetime.now(UTC), keep=24 * 3600)
-    return await tasks.write_metadata(done, changes=changes, finalizers=())
+    with contextlib.suppress(errors.Conflict):  # the controller was faster
+        await tasks.write_metadata(done, changes=changes, finalizers=())
+    return done
 
 
 def _log(hosts: Sequence[str], results: int) -> list[bytes]:
