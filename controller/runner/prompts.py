@@ -23,6 +23,9 @@ def answer(plays: Iterable[Any], given: Mapping[str, Any]) -> None:
             if name in given:
                 # Where Ansible keeps an answer, too.
                 play.vars[name] = given[name]
+            elif "{{" in str(name):
+                # Ansible would evaluate it afterwards, and a value given for it be passed over.
+                raise AnsibleParserError(f"vars_prompt: the name {name!r} must be plain text")
             elif prompt.get("default") is None:
                 unanswered.setdefault(name, play.get_name())
         play.vars_prompt = [each for each in play.vars_prompt or () if each["name"] not in given]

@@ -5,6 +5,7 @@ which Ansible would write to the machines as it is. No text but a vault's begins
 taken for what it was.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -12,12 +13,14 @@ VAULT: Final = "__ansible_vault"
 UNSAFE: Final = "__ansible_unsafe"
 """The keys by which Ansible's JSON reader knows `!vault` and `!unsafe`."""
 _HEADER: Final = "$ANSIBLE_VAULT;"
+_CIPHER: Final = re.compile(r"\s*\$ANSIBLE_VAULT;[0-9.]+;AES256")
+"""How a cipher text begins, in all formats that there are."""
 
 
 def tagged(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """The value with every cipher text in the form that Ansible's JSON reader decrypts."""
     if isinstance(value, str):
-        return {VAULT: value} if value.startswith(_HEADER) else value
+        return {VAULT: value.strip()} if _CIPHER.match(value) else value
     if isinstance(value, list):
         return [tagged(item) for item in value]
     if isinstance(value, dict) and value.keys() not in ({VAULT}, {UNSAFE}):

@@ -4,7 +4,7 @@ import json
 
 from tests.cluster.platform.calls import SUCCESS, Octans, log, unique
 from tests.cluster.platform.kubectl import Kubectl
-from tests.cluster.platform.machines import Machine
+from tests.cluster.platform.machines import Keys, Machine
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.programs import restarted
 
@@ -15,16 +15,17 @@ PROJECT = {
 
 
 async def test_roles_and_templates_of_a_project_volume_and_unknown_host_keys(
-    octans: Octans, controller: HostProcess, kubectl: Kubectl, machines: list[Machine]
+    octans: Octans, controller: HostProcess, kubectl: Kubectl, keys: Keys, machines: list[Machine]
 ) -> None:
     volume = unique("project")
-    keys = {path.replace("/", "."): text for path, text in PROJECT.items()}
+    files = {path.replace("/", "."): text for path, text in PROJECT.items()}
     await kubectl(
-        "create", "configmap", volume, *(f"--from-literal={k}={v}" for k, v in keys.items())
+        "create", "configmap", volume, *(f"--from-literal={k}={v}" for k, v in files.items())
     )
     items = [{"key": path.replace("/", "."), "path": path} for path in PROJECT]
     source = {"configMap": {"name": volume, "items": items}}
-    await kubectl("create", "secret", "generic", volume, "--from-literal=known_hosts=")
+    await kubectl("create", "secret", "generic", volume,
+                  f"--from-literal=known_hosts=192.0.2.1 {keys.host_public}")  # fmt: skip
     chosen = {
         "OCTANS_PROJECT_VOLUME": json.dumps(source),
         # Nobody is known there: only a task that asks nobody gets through.

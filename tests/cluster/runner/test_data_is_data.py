@@ -110,7 +110,8 @@ def test_project_folder(ground: Ground) -> None:
 
 
 def test_host_keys(ground: Ground) -> None:
-    ground.path("/run/octans/known-hosts/known_hosts").write_text("")
+    known = ground.path("/run/octans/known-hosts/known_hosts")
+    known.write_text(known.read_text().replace("[127.0.0.1]", "[192.0.2.1]"))
     ran = ground.run()
     assert (ran.end.counts["unreachable"], ran.rc) == (1, 1)
     assert "Host key verification failed" in ran.end.message

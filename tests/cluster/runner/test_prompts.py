@@ -57,6 +57,13 @@ def test_no_machine_is_touched_for_want_of_an_answer(
     assert not ran.of(Kind.TASK)
 
 
+def test_a_name_that_is_evaluated_later_is_refused(ground: Ground) -> None:
+    prompt = {"name": "{{ which }}", "default": "1.0"}
+    ran = ground.run(playbook=[play(prompt)], variables={"which": "release", "release": "2.4.1"})
+    assert ran.end.status is RunStatus.INVALID
+    assert "must be plain text" in ran.end.message
+
+
 def test_a_pause_waits_for_nobody(ground: Ground) -> None:
     ran = ground.run(tasks=[{"pause": {"prompt": "Go on?"}}, {"raw": "echo on"}])
     assert ran.rc == 0

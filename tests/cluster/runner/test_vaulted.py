@@ -19,6 +19,7 @@ def test_is_decrypted_wherever_it_stands_and_not_shown(ground: Ground) -> None:
     ground.put_variables(0, {"of_a_secret": CIPHER})
     values: dict[str, Any] = {
         "bare": CIPHER,
+        "with space around": f"\n{CIPHER}\n",
         "tagged": {"__ansible_vault": CIPHER},
         "of vars": "{{ plain }}",
         "nested": "{{ deep.list[0] }}",
