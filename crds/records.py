@@ -105,6 +105,8 @@ _RETURN_CODE_ONLY: Final = frozenset(
     {"non-zero return code", "The command exited with a non-zero return code."}
 )
 """What `command` and its like say of a failure, in ansible-core 2.19 and 2.21."""
+_NO_RESULT: Final = ("Module result deserialization failed", "MODULE FAILURE")
+"""How Ansible begins to say that a module did not run, in 2.21 and 2.16: sudo refused, perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,11 @@ class Result:
         of a return code, stderr, else the end of stdout. Of a loop, the messages of its items."""
         if self.items:
             return "; ".join(self.items)
-        if self.msg and self.msg.strip() not in _RETURN_CODE_ONLY:
-            return self.msg
+        said = (self.msg or "").strip()
+        if said and said not in _RETURN_CODE_ONLY and not said.startswith(_NO_RESULT):
+            return str(self.msg)
         text = (self.stderr or "").strip() or (self.stdout or "").strip()[-1024:]
-        return text or _NOTHING
+        return text or (said if said.startswith(_NO_RESULT) else _NOTHING)
 
     def told(self) -> str:
         """`failure`, with the return code where a program failed without a word."""

@@ -87,6 +87,11 @@ FAILURES = {
         Result("h", "t", "failed", 0, 0, msg="non-zero return code", stderr="E\n"), "E"),
     "else stdout": (
         Result("h", "t", "failed", 0, 0, msg="non-zero return code", stdout="out"), "out"),
+    "stderr where a module did not run": (
+        Result("h", "t", "failed", 0, 0, msg="Module result deserialization failed", stderr="E"),
+        "E"),
+    "which may say nothing": (
+        Result("h", "t", "failed", 0, 0, msg="MODULE FAILURE\nSee"), "MODULE FAILURE\nSee"),
     "else nothing": (Result("h", "t", "failed", 0, 0), "no error msg out"),
 }  # fmt: skip
 
