@@ -203,10 +203,21 @@ def finish(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: dat
         after.append(DeleteJob(seen.job.uid))
     good = verdict.phase is Phase.SUCCEEDED
     after.append(Announce(verdict.reason, verdict.message, warning=not good))
+    after += stragglers(seen)
     if seen.task.metadata.deletion_timestamp is not None and seen.job is not None and mine:
         # Its name is free only when nothing of it can run any more: see _retire.
         return Plan(status=new, after=tuple(after), again=0)
     return Plan(status=new, after=(*after, Retire()))
+
+
+def stragglers(seen: Observed) -> list[Step]:
+    """What ends containers of others in the pods of a task that has ended: while they go on, the
+    Job is not finished, and never removed."""
+    return [
+        Terminate(pod)
+        for pod in seen.pods
+        if pod.shared and pod.phase == "Running" and not pod.deleting and pod.deadline != 1
+    ]
 
 
 def _unfinishable(seen: Observed, claims: tuple[SliceStatus, ...]) -> bool:

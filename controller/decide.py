@@ -94,7 +94,7 @@ def _retire(seen: Observed) -> Plan:
         return Plan(before=steps, again=LOOK_AGAIN)
     steps_after: tuple[Step, ...] = ()
     if held or not provenance.filed(task):
-        steps_after = (Retire(),)
+        steps_after = (*course.stragglers(seen), Retire())
     return Plan(status=_current(seen), after=steps_after)
 
 

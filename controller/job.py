@@ -11,7 +11,6 @@ from crds.model import AnsibleTask
 from crds.runinput import RunInput
 
 Object = dict[str, Any]
-CONTAINER = "runner"
 _OWN_SECRETS = ("ssh_key_secret", "known_hosts_secret", "become_password_secret",
                 "vault_password_secret")  # fmt: skip
 
@@ -103,7 +102,7 @@ def job(task: AnsibleTask, settings: Settings) -> Object:
                     "annotations": {
                         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
                         "karpenter.sh/do-not-disrupt": "true",
-                        "kubectl.kubernetes.io/default-container": CONTAINER,
+                        "kubectl.kubernetes.io/default-container": names.CONTAINER,
                     },
                 },
                 "spec": _pod(task, settings),
@@ -169,7 +168,7 @@ def _pod(task: AnsibleTask, settings: Settings) -> Object:
 
 def _container(task: AnsibleTask, settings: Settings, mounts: list[Object]) -> Object:
     return {
-        "name": CONTAINER,
+        "name": names.CONTAINER,
         "image": settings.runner_images[task.spec.runner],
         "imagePullPolicy": settings.runner_image_pull_policy,
         "terminationMessagePath": runinput.TERMINATION_FILE,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from controller.capacity import Lack
 from controller.results import HostBook
@@ -20,6 +21,10 @@ class Terminated:
     message: str
     """The runner's termination message, or Kubernetes' own words."""
     finished: datetime | None
+
+
+_OVER: Final = ("Succeeded", "Failed")
+"""Phases of a pod none of whose containers runs or will run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,17 @@ class PodView:
     waiting: str = ""
     waiting_message: str = ""
     started: datetime | None = None
-    """When the container started; None: it has not."""
+    """When the runner's container started; None: it has not. The next two are likewise its own."""
     terminated: Terminated | None = None
     deadline: int | None = None
     """activeDeadlineSeconds."""
+    shared: bool = False
+    """Whether it has containers that are not ours; they may go on when the runner has ended."""
 
     @property
     def over(self) -> bool:
-        """Whether its container will never run again."""
-        return self.terminated is not None or self.phase in ("Succeeded", "Failed")
+        """Whether the runner will never run again."""
+        return self.terminated is not None or self.phase in _OVER
 
     @property
     def holds_place(self) -> bool:

@@ -43,8 +43,10 @@ def pod_view(pod: Object) -> PodView:
     meta, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status", {})
     gates = [gate.get("name") for gate in spec.get("schedulingGates") or ()]
     conditions = {found.get("type"): found for found in status.get("conditions") or ()}
-    containers = status.get("containerStatuses") or ()
-    state: Object = next((found.get("state", {}) for found in containers), {})
+    statuses = status.get("containerStatuses") or ()
+    state: Object = next(
+        (found.get("state", {}) for found in statuses if found.get("name") == names.CONTAINER), {}
+    )
     waiting, running = state.get("waiting") or {}, state.get("running") or {}
     terminated = state.get("terminated")
     scheduled = conditions.get("PodScheduled", {})
@@ -73,6 +75,7 @@ def pod_view(pod: Object) -> PodView:
         started=moment((terminated or running).get("startedAt")),
         terminated=_terminated(terminated) if terminated else None,
         deadline=spec.get("activeDeadlineSeconds"),
+        shared=any(found.get("name") != names.CONTAINER for found in spec.get("containers") or ()),
     )
 
 

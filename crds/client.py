@@ -201,8 +201,11 @@ class Client:
         return await self._json("GET", path, {})
 
     async def pod_log(self, namespace: str, pod: str, *, limit_bytes: int = 0) -> bytes:
-        """What the pod's current log file holds, from its start; at most `limit_bytes` if set."""
-        query = {"limitBytes": str(limit_bytes)} if limit_bytes else {}
+        """What the log file of the pod's runner holds, from its start; at most `limit_bytes` if
+        set."""
+        query = {"container": names.CONTAINER}
+        if limit_bytes:
+            query["limitBytes"] = str(limit_bytes)
         response = await self._send("GET", _path(PODS, namespace, pod, "log"), query, timeout=60)
         try:
             return bytes(await response.read())
@@ -214,12 +217,13 @@ class Client:
     async def follow_pod_log(
         self, namespace: str, pod: str, *, since_seconds: int = 0
     ) -> AsyncGenerator[bytes, None]:
-        """The pod's log as it grows, in pieces of any size, until the stream ends or is cut.
+        """The log of the pod's runner as it grows, in pieces of any size, until the stream ends or
+        is cut.
 
         Ends without an error where the container has ended *or* the stream was cut; only the
         frames tell which. `since_seconds` leaves older lines out (whole seconds only).
         """
-        query = {"follow": "true"}
+        query = {"follow": "true", "container": names.CONTAINER}
         if since_seconds:
             query["sinceSeconds"] = str(since_seconds)
         # NB: Watch().stream(read_namespaced_pod_log) never ends, so the body is read here.

@@ -35,6 +35,8 @@ LABEL_NO_BACKUP: Final = "velero.io/exclude-from-backup"
 
 FINALIZER: Final = "octans.io/stop"
 """Held from first sight to the terminal status, so that deleting a running task stops it first."""
+CONTAINER: Final = "runner"
+"""The container of ours in a task's pod; admission may add others to it."""
 GATE: Final = "octans.io/claim"
 """Scheduling gate of every task pod; removed once the pod is claimed in the task's status."""
 

@@ -151,11 +151,15 @@ def test_a_pod_is_read_as_it_stands() -> None:
                 "annotations": {"batch.kubernetes.io/job-completion-index": "2"},
                 "ownerReferences": [{"uid": "j", "controller": True}],
             },
-            "spec": {"schedulingGates": [{"name": names.GATE}], "activeDeadlineSeconds": 9},
-            "status": {"phase": "Failed", "containerStatuses": [{"state": {"terminated": {
-                "exitCode": 3, "reason": "Error", "startedAt": "2026-01-02T03:04:05Z"}}}]},
+            "spec": {"schedulingGates": [{"name": names.GATE}], "activeDeadlineSeconds": 9,
+                     "containers": [{"name": "mesh-proxy"}, {"name": "runner"}]},
+            "status": {"phase": "Running", "containerStatuses": [
+                {"name": "mesh-proxy", "state": {"running": {"startedAt": "2026-01-02T00:00:00Z"}}},
+                {"name": "runner", "state": {"terminated": {
+                    "exitCode": 3, "reason": "Error", "startedAt": "2026-01-02T03:04:05Z"}}}]},
         }
     )  # fmt: skip
+    assert found.shared
     assert (found.index, found.gated, found.deadline, found.owner_uid) == (2, True, 9, "j")
     assert found.over
     assert found.started == NOW
