@@ -98,8 +98,9 @@ def job(task: AnsibleTask, settings: Settings) -> Object:
             "podReplacementPolicy": "Failed",
             "template": {
                 "metadata": {
-                    "labels": _labels(task),
+                    "labels": {**settings.runner_pod_labels, **_labels(task)},
                     "annotations": {
+                        **settings.runner_pod_annotations,
                         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
                         "karpenter.sh/do-not-disrupt": "true",
                         "kubectl.kubernetes.io/default-container": names.CONTAINER,

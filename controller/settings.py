@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         description="Kubernetes resources of the runner container.",
     )
     image_pull_secrets: list[str] = Field(default=[], description="Secrets to pull images with.")
+    runner_pod_labels: dict[str, str] = Field(
+        default={}, description="Further labels of the runner pods; Octans' own win."
+    )
+    runner_pod_annotations: dict[str, str] = Field(
+        default={}, description="Further annotations of the runner pods; Octans' own win."
+    )
     node_selector: dict[str, str] = Field(default={}, description="Of the runner pods.")
     tolerations: list[dict[str, Any]] = Field(default=[], description="Of the runner pods.")
     project_volume: dict[str, Any] = Field(

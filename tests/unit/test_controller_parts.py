@@ -143,6 +143,19 @@ def test_only_secrets_and_runners_that_are_for_tasks(
     assert (jobs.refusal(task(**spec), Settings()) is not None) is refused
 
 
+def test_pods_carry_what_the_installation_adds_and_keep_their_own() -> None:
+    uid = names.LABEL_TASK_UID
+    settings = Settings(
+        runner_pod_labels={"sidecar.istio.io/inject": "false", uid: "x"},
+        runner_pod_annotations={"linkerd.io/inject": "disabled"},
+    )
+    meta = jobs.job(task(), settings)["spec"]["template"]["metadata"]
+    assert meta["labels"]["sidecar.istio.io/inject"] == "false"
+    assert meta["labels"][uid] != "x"
+    assert meta["annotations"]["linkerd.io/inject"] == "disabled"
+    assert len(meta["annotations"]) > 1
+
+
 def test_a_pod_is_read_as_it_stands() -> None:
     found = pod_view(
         {
