@@ -178,6 +178,12 @@ async def test_values_that_mean_nothing_are_refused(
     assert given.helm
 
 
+async def test_tasks_have_a_namespace_of_their_own(installation: Installation) -> None:
+    same = f"tasksNamespace.name={installation.namespace}"
+    with pytest.raises(AssertionError, match="tasks need a namespace of their own"):
+        await installation.helm("template", "x", installation.chart, "--set", same)
+
+
 async def test_the_crd_stays_when_a_release_goes(installation: Installation) -> None:
     manifest = await installation.helm("template", "x", installation.chart)
     documents = [part for part in manifest.split("\n---") if "CustomResourceDefinition" in part]
