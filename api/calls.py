@@ -98,7 +98,7 @@ async def parallel_run(request: Request) -> Response:
     """Carry out Ansible work on some machines from several pods side by side."""
     call = await _receive(request, "parallel_run", runs=True)
     task = await _submitted(call, parallel=True)
-    warning = slicing.warning(task.spec, min(task.spec.slices, len(task.spec.unique_hosts)))
+    warning = slicing.warning(task.spec)
     if call.headers.respond_async or not call.dialect.PARALLEL_WAITS:
         return _accepted(call, task, warning)
     task = await _ended(call, task)

@@ -192,7 +192,8 @@ _EXTRAS: Final[Schema] = {
 }
 _LINES: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 
-CREATED: Final = _success(_object({"id": _ID}, required=("id",), closed=True))
+_NEW: Final = _object({"id": _ID}, required=("id",), closed=True)
+CREATED: Final = _success(_NEW)
 DONE: Final = _success(_object({}, closed=True))
 _FLAT: Final = _object(
     {
@@ -232,9 +233,4 @@ LOG_ANSWER: Final[Schema] = {
 _SLICED: Final[Schema] = {
     "type": "string", "description": "What of the work each of several pods does for itself.",
 }  # fmt: skip
-PARALLEL_ANSWER: Final[Schema] = {
-    "anyOf": [
-        _LINES,
-        _success(_object({"id": _ID}, required=("id",), closed=True), message=_SLICED),
-    ]
-}
+PARALLEL_ANSWER: Final[Schema] = {"anyOf": [_LINES, _success(_NEW, message=_SLICED)]}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from controller.observed import slice_count, slices_of
+from controller.observed import slices_of
 from controller.settings import Settings
 from crds import names, runinput
 from crds.archive import owner_of
@@ -40,7 +40,7 @@ def run_input(task: AnsibleTask, settings: Settings) -> RunInput:
     spec = task.spec
     return RunInput(
         task_name=task.task_name,
-        slices=slices_of(spec.unique_hosts, slice_count(task)),
+        slices=slices_of(spec.unique_hosts, spec.slice_count),
         tasks=spec.tasks,
         roles=spec.roles,
         playbook=spec.playbook,
@@ -84,7 +84,7 @@ def input_secret(task: AnsibleTask, settings: Settings) -> Object:
 
 def job(task: AnsibleTask, settings: Settings) -> Object:
     """The Indexed Job: one completion a slice, no second attempt of any, every pod gated."""
-    count = slice_count(task)
+    count = task.spec.slice_count
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.observed import JobView, PodView, slice_count
+from controller.observed import JobView, PodView
 from controller.views import JOB_NAME_LABEL, job_view, moment, pod_view
 from crds import errors
 from crds.client import EVENTS, JOBS, PODS, Client
@@ -63,7 +63,7 @@ async def _pods(client: Client, namespace: str, name: str) -> tuple[PodView, ...
 def _podless(task: AnsibleTask, pods: tuple[PodView, ...]) -> bool:
     """Whether a slice of the task has never had a pod."""
     had = {pod.index for pod in pods} | {claim.index for claim in task.status.slices}
-    return len(had) < slice_count(task)
+    return len(had) < task.spec.slice_count
 
 
 def _hanging(

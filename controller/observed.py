@@ -201,7 +201,7 @@ class Observed:
 
     def slices(self) -> list[SliceView]:
         """A view for each of the Job's indexes."""
-        count = slice_count(self.task)
+        count = self.task.spec.slice_count
         claims = {claim.index: claim for claim in self.task.status.slices}
         return [self._slice(index, claims.get(index)) for index in range(count)]
 
@@ -212,16 +212,6 @@ class Observed:
         mine = next((pod for pod in pods if pod.uid == uid), None)
         others = tuple(pod for pod in pods if pod.uid != uid)
         return SliceView(index, claim, mine, others, log)
-
-
-def slice_count(task: AnsibleTask) -> int:
-    """Over how many pods the task is spread: never more than it has hosts.
-
-    One, where `limit` is set: its patterns mean all of the hosts.
-    """
-    if task.spec.limit:
-        return 1
-    return max(1, min(task.spec.slices, len(task.spec.unique_hosts)))
 
 
 def slices_of(hosts: tuple[str, ...], count: int) -> tuple[tuple[str, ...], ...]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from controller.capacity import Lack, Retry
 from controller.follow import Follower
-from controller.observed import LogView, slice_count
+from controller.observed import LogView
 from controller.settings import Settings
 from controller.slicelog import SliceLog
 from crds.archive import ConfigMapArchive
@@ -61,7 +61,7 @@ class Sessions:
         found = self._sessions.get(uid)
         if found is not None:
             return found
-        logs = {index: SliceLog(index) for index in range(slice_count(task))}
+        logs = {index: SliceLog(index) for index in range(task.spec.slice_count)}
         if task.status.slices and not task.finished:
             chunks = await self._archive.read(task)
             for index, log in logs.items():

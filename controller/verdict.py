@@ -63,7 +63,7 @@ def outcomes(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End])
 def ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -> Verdict:
     """The verdict over a task whose slices have all ended."""
     found = _ended(parts, task, ends)
-    if warning := slicing.warning(task.spec, len(parts)):
+    if warning := slicing.warning(task.spec):
         text = f"{found.message[: _MESSAGE - len(warning) - 1]} {warning}"
         return replace(found, message=text)
     return found

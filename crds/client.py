@@ -6,6 +6,7 @@ building them from every answer costs more than the call.
 
 import json
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -128,22 +129,19 @@ class Client:
         query = {"watch": "true", "labelSelector": labels, "resourceVersion": since,
                  "timeoutSeconds": str(seconds)}  # fmt: skip
         timeout = aiohttp.ClientTimeout(total=seconds + CALL_TIMEOUT, connect=10)
-        response = await self._send(
-            "GET", _path(kind, namespace), query, accept=_METADATA, timeout=timeout
-        )
-        try:
+        path, rest = _path(kind, namespace), b""
+        async with aclosing(self._stream(path, query, timeout, _METADATA)) as pieces:
             # NB: an event's metadata may be far longer than aiohttp's limit of a line.
-            rest = b""
-            async for piece in response.content.iter_any():
+            async for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")
-                for event in map(json.loads, filter(None, lines)):
+                try:
+                    events = [json.loads(line) for line in lines if line]
+                except ValueError as error:
+                    raise errors.Unavailable(f"watch of {kind.plural}: no JSON") from error
+                for event in events:
                     if event["type"] == "ERROR":
                         return
                     yield event["type"], event["object"]["metadata"]
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise errors.Unavailable(f"watch of {kind.plural}: {type(error).__name__}") from error
-        finally:
-            response.close()
 
     async def table(self, kind: Kind, namespace: str, *, labels: str = "") -> Sequence[Object]:
         """What `kubectl get` prints of objects, cells by column; a sixth of metadata's cost."""
@@ -229,12 +227,24 @@ class Client:
         # NB: Watch().stream(read_namespaced_pod_log) never ends, so the body is read here.
         timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
         path = _path(PODS, namespace, pod, "log")
-        response = await self._send("GET", path, query, timeout=timeout)
+        async with aclosing(self._stream(path, query, timeout)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _stream(
+        self,
+        path: str,
+        query: dict[str, str],
+        limits: aiohttp.ClientTimeout,
+        accept: str = "application/json",
+    ) -> AsyncGenerator[bytes, None]:
+        """A body in pieces of any size, as it comes."""
+        response = await self._send("GET", path, query, accept=accept, timeout=limits)
         try:
             async for piece in response.content.iter_any():
                 yield piece
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise errors.Unavailable(f"log of pod {pod}: {type(error).__name__}") from error
+            raise errors.Unavailable(f"stream of {path}: {type(error).__name__}") from error
         finally:
             response.close()
 

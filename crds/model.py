@@ -111,6 +111,14 @@ class Spec(Model):
         return tuple(by_machine(self.hosts, self.port).values())
 
     @property
+    def slice_count(self) -> int:
+        """Over how many pods the hosts are spread: never more than there are machines.
+
+        One, where `limit` is set: its patterns mean all of the hosts.
+        """
+        return 1 if self.limit else max(1, min(self.slices, len(self.unique_hosts)))
+
+    @property
     def machines(self) -> frozenset[Machine]:
         """Which machines the hosts are, whatever their spelling."""
         return frozenset(by_machine(self.hosts, self.port))

@@ -12,11 +12,12 @@ _VARIABLES: Final = re.compile(r"\b(?:groups|hostvars)\b(?=\s*[\[.|])")
 _NO: Final = (None, False, "", "false", "False", "no", "No")
 
 
-def warning(spec: Spec, slices: int) -> str:
+def warning(spec: Spec) -> str:
     """A sentence for people whose work speaks of all hosts and is spread over slices; else empty.
 
     Roles and files of the project folder are not looked into.
     """
+    slices = spec.slice_count
     if slices < 2:
         return ""
     found = set(_found(_work(spec)))

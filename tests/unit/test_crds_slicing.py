@@ -8,6 +8,7 @@ import pytest
 from crds.model import Spec
 from crds.slicing import warning
 
+HOSTS = ("a", "b", "c")
 PLAY: dict[str, Any] = {"hosts": "all", "tasks": [{"raw": "true"}]}
 
 TOLD: dict[str, tuple[dict[str, Any], str]] = {
@@ -36,11 +37,12 @@ SILENT: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("row", TOLD)
 def test_told(row: str) -> None:
     given, expected = TOLD[row]
-    text = warning(Spec(**given), 3)
+    text = warning(Spec(hosts=HOSTS, slices=3, **given))
     assert text == f"The hosts are spread over 3 slices; {expected} in each alone."
-    assert not warning(Spec(**given), 1)
+    assert not warning(Spec(hosts=HOSTS, **given))
+    assert not warning(Spec(hosts=HOSTS[:1], slices=3, **given))
 
 
 @pytest.mark.parametrize("row", SILENT)
 def test_silent(row: str) -> None:
-    assert not warning(Spec(**SILENT[row]), 3)
+    assert not warning(Spec(hosts=HOSTS, slices=3, **SILENT[row]))
