@@ -13,7 +13,14 @@ from tests.cluster.platform import programs
 from tests.cluster.platform.calls import FAILED, SUCCESS, Octans, unique
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine, mark
-from tests.cluster.platform.pods import bare_pod, is_refused
+from tests.cluster.platform.pods import (
+    PODS_CREATED,
+    are_changed,
+    bare_pod,
+    bound,
+    is_refused,
+    mutating,
+)
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
@@ -32,9 +39,7 @@ POLICY: dict[str, Any] = {
     "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
     "metadata": {"name": "octans-test-vip"},
     "spec": {
-        "matchConstraints": {"resourceRules": [{
-            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
-            "resources": ["pods"]}]},
+        "matchConstraints": PODS_CREATED,
         "validations": [{"expression": "has(object.spec.priorityClassName)", "message": VIP}],
     },
 }  # fmt: skip
@@ -43,17 +48,6 @@ RULES = {
         [LIMITS], "cpu max limit to request ratio per Container is 4"),
     "a policy that wants a PriorityClass": ([POLICY], VIP),
 }  # fmt: skip
-
-
-def bound(policy: dict[str, Any], namespace: str) -> dict[str, Any]:
-    """A policy's binding, to one namespace only."""
-    return {
-        "apiVersion": policy["apiVersion"], "kind": f"{policy['kind']}Binding",
-        "metadata": policy["metadata"],
-        "spec": {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"],
-                 "matchResources": {"namespaceSelector": {"matchLabels": {
-                     "kubernetes.io/metadata.name": namespace}}}},
-    }  # fmt: skip
 
 
 async def fails(tasks: Tasks, host: str, reason: str, **spec: object) -> str:
@@ -234,31 +228,20 @@ async def test_what_rules_add_to_the_pod_does_no_harm(
     }
     toleration = {"key": "example.org/tasks", "operator": "Exists", "effect": "NoSchedule"}
     added = "key: 'example.org/tasks', operator: 'Exists', effect: 'NoSchedule'"
-    policy = {
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy",
-        "metadata": {"name": "octans-test-tolerations"},
-        "spec": {
-            "matchConstraints": POLICY["spec"]["matchConstraints"],
-            "reinvocationPolicy": "Never",
-            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression":
-                "[JSONPatch{op: 'add', path: '/spec/tolerations/-', "
-                f"value: Object.spec.tolerations{{{added}}}}}]"}}],
-        },
-    }  # fmt: skip
+    policy = mutating(
+        "octans-test-tolerations",
+        "[JSONPatch{op: 'add', path: '/spec/tolerations/-', "
+        f"value: Object.spec.tolerations{{{added}}}}}]",
+    )
     binding = bound(policy, kubectl.namespace)
-    del binding["spec"]["validationActions"]
     items = [limits, priority, policy, binding]
     objects = {"apiVersion": "v1", "kind": "List", "items": items}
     await kubectl("create", "-f", "-", stdin=objects)
     try:
-        await wait_for(
-            "the rules add to pods",
-            lambda: kubectl.ask("create", "-f", "-", "--dry-run=server", "-o", "json",
-                                stdin=bare_pod("probe")),
-            lambda answer: answer.code == 0 and "example.org/tasks" in answer.out
-            and json.loads(answer.out)["spec"].get("priority") == 7,
-            seconds=30,
-        )  # fmt: skip
+        await are_changed(
+            kubectl,
+            lambda spec: toleration in spec.get("tolerations", []) and spec.get("priority") == 7,
+        )
         number = await octans.run(unique("added-to"), addresses[:1], [{"raw": "true"}])
         assert (await octans.ended(number))["status"] == SUCCESS
         claim = (await tasks.by_id(number)).status.slices[0]

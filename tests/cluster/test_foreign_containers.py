@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -12,12 +11,10 @@ from tests.cluster.platform.calls import SUCCESS, Octans, log, unique
 from tests.cluster.platform.given import Given
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Machine, mark
-from tests.cluster.platform.pods import bare_pod
+from tests.cluster.platform.pods import are_changed, bound, mutating
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
-
-POLICY = "octans-test-containers"
 
 
 def added(image: str, place: str, name: str) -> str:
@@ -37,35 +34,14 @@ def added(image: str, place: str, name: str) -> str:
 @asynccontextmanager
 async def injected(kubectl: Kubectl, given: Given, place: str, name: str) -> AsyncIterator[None]:
     """Every pod of the tasks' namespace gets one more container."""
-    namespaces = {"matchLabels": {"kubernetes.io/metadata.name": kubectl.namespace}}
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
-            "resources": ["pods"]}  # fmt: skip
-    kinds: dict[str, dict[str, Any]] = {
-        "MutatingAdmissionPolicy": {
-            "matchConstraints": {"resourceRules": [rule]},
-            "reinvocationPolicy": "Never",
-            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {
-                "expression": added(given.runner_image, place, name)}}],
-        },
-        "MutatingAdmissionPolicyBinding": {
-            "policyName": POLICY, "matchResources": {"namespaceSelector": namespaces},
-        },
-    }  # fmt: skip
-    group = "admissionregistration.k8s.io/v1"
-    items = [
-        {"apiVersion": group, "kind": kind, "metadata": {"name": POLICY}, "spec": spec}
-        for kind, spec in kinds.items()
-    ]
+    policy = mutating("octans-test-containers", added(given.runner_image, place, name))
+    items = [policy, bound(policy, kubectl.namespace)]
     objects = {"apiVersion": "v1", "kind": "List", "items": items}
     await kubectl("create", "-f", "-", stdin=objects)
     try:
-        await wait_for(
-            "a container is added",
-            lambda: kubectl.ask("create", "-f", "-", "--dry-run=server", "-o", "json",
-                                stdin=bare_pod("probe")),
-            lambda answer: answer.code == 0 and name in answer.out,
-            seconds=30,
-        )  # fmt: skip
+        await are_changed(
+            kubectl, lambda spec: name in [each["name"] for each in spec["containers"]]
+        )
         yield
     finally:
         await kubectl("delete", "-f", "-", stdin=objects)
