@@ -23,6 +23,7 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Run the server."""
+    environment.allow_deep_json()
     settings = environment.load(Settings)
     logs.configure(settings.log_level)
     config = uvicorn.Config(

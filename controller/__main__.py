@@ -25,6 +25,7 @@ log = logging.getLogger("controller")
 
 def main() -> None:
     """Run until SIGTERM or SIGINT; exit status 1 where it must be started anew."""
+    environment.allow_deep_json()
     settings = environment.load(Settings)
     logs.configure(settings.log_level)
     # kopf tells every event it sees; what matters of them we say ourselves.

@@ -4,7 +4,7 @@ from typing import Any
 
 from controller.observed import slices_of
 from controller.settings import Settings
-from crds import names, runinput
+from crds import names, nesting, runinput
 from crds.archive import owner_of
 from crds.conditions import Reason
 from crds.model import AnsibleTask
@@ -18,6 +18,12 @@ _OWN_SECRETS = ("ssh_key_secret", "known_hosts_secret", "become_password_secret"
 def refusal(task: AnsibleTask, settings: Settings) -> str | None:
     """Why a task can't be run at all, `REASON: sentence`; None where it can."""
     spec = task.spec
+    for field in ("tasks", "roles", "playbook", "vars"):
+        if nesting.too_deep(getattr(spec, field)):
+            return (
+                f"{Reason.PLAYBOOK_INVALID}: spec.{field} nests deeper than {nesting.DEEPEST}"
+                " levels."
+            )
     wanted = [getattr(spec, name) for name in _OWN_SECRETS]
     wanted += [ref.name for ref in spec.vars_from or ()]
     for secret in wanted:

@@ -136,7 +136,7 @@ class Client:
                 *lines, rest = (rest + piece).split(b"\n")
                 try:
                     events = [json.loads(line) for line in lines if line]
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise errors.Unavailable(f"watch of {kind.plural}: no JSON") from error
                 for event in events:
                     if event["type"] == "ERROR":
@@ -260,7 +260,7 @@ class Client:
         response = await self._send(method, path, query, body, content_type, accept=accept)
         try:
             answer = json.loads(await response.read())
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise errors.Unavailable(f"{method} {path}: {type(error).__name__}") from error
         if not isinstance(answer, dict):
             raise errors.Unavailable(f"{method} {path}: the answer is no object")

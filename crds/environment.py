@@ -1,12 +1,25 @@
-"""Settings from the environment, or a clear sentence on each that can't be read."""
+"""What a program needs of its process: settings from the environment, and depth for JSON."""
 
 import sys
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+_RECURSION: Final = 25_000
+"""The API server takes 10,000 levels of JSON, and kopf copies what it watches with two calls a
+level."""
+
+
+def allow_deep_json() -> None:
+    """Let every object be read that the API server takes.
+
+    By Python's default, one of 1,000 levels would end each list and each watch that it is in.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION))
 
 
 def load(kind: type[S]) -> S:

@@ -19,6 +19,8 @@ from crds.model import AnsibleTask, Spec, Status
 
 _CHANGEABLE: Final = {"cancel", "priority", "ttl_seconds_after_finished"}
 """What may be changed after creation: not part of the work."""
+_AS_STORED: Final = {"tasks", "roles", "playbook", "vars"}
+"""Any JSON; their names on the wire are the same."""
 _OF_THE_END: Final = (
     names.ANNOTATION_ENDED, names.ANNOTATION_EXPIRES, names.ANNOTATION_GENERATION,
 )  # fmt: skip
@@ -72,7 +74,12 @@ def work_hash(spec: Spec) -> str:
     Fields with their default are left out, so that one that is added to the resource later does not
     change the hash of what was stored before. (Another default of an old field would.)
     """
-    data = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_CHANGEABLE)
+    data = spec.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude=_CHANGEABLE | _AS_STORED
+    )
+    # NB: pydantic does not dump what nests deeper than 255 levels.
+    stored = {name: getattr(spec, name) for name in _AS_STORED}
+    data |= {name: value for name, value in stored.items() if value is not None}
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

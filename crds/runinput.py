@@ -33,6 +33,10 @@ def is_play(item: dict[str, Any]) -> bool:
     return "hosts" in item or "import_playbook" in item
 
 
+class UnknownFields(ValueError):
+    """The input has fields that this version does not know; names them."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunInput:
     """All that a run needs besides mounted Secrets; exactly one of tasks, roles, playbook and
@@ -88,8 +92,11 @@ class RunInput:
 
     @classmethod
     def load(cls, text: str) -> "RunInput":
-        """From JSON text; ValueError or TypeError where it is none."""
+        """From JSON text; UnknownFields where a newer program wrote it, else ValueError or
+        TypeError where it is none."""
         data = json.loads(text)
+        if unknown := sorted(set(data) - set(cls.__dataclass_fields__)):
+            raise UnknownFields(", ".join(unknown))
         for name in ("tags", "skip_tags", "vars_from"):
             data[name] = tuple(data.get(name, ()))
         data["slices"] = tuple(tuple(hosts) for hosts in data["slices"])

@@ -9,8 +9,9 @@ from controller.runner import credentials, variables, vaulted
 from controller.runner.paths import Paths
 from crds import hosts
 from crds.hosts import Address
+from crds.nesting import DEEPEST, too_deep
 from crds.records import RunStatus
-from crds.runinput import RunInput, is_play
+from crds.runinput import RunInput, UnknownFields, is_play
 
 _WORK: Final = ("tasks", "roles", "playbook")
 """Fields of RunInput with parts of a playbook."""
@@ -27,6 +28,12 @@ class RefusedSecret(Refused):
     """A Secret is the matter; names it and its key."""
 
     status = RunStatus.SECRET_INVALID
+
+
+class RefusedVersion(Refused):
+    """Not the work is the matter, but that the runner is older than the controller."""
+
+    status = RunStatus.CRASHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ def read(paths: Paths, index: int) -> Slice:
     try:
         given = RunInput.load(paths.input.read_text(encoding="utf-8"))
         names = given.slices[index]
+    except UnknownFields as error:
+        raise RefusedVersion(
+            f"the runner image is older than the controller: it does not know {error}"
+        ) from error
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise Refused(f"the run's input can't be read ({type(error).__name__})") from error
     given = _as_data(given)
@@ -97,6 +108,8 @@ def _as_data(given: RunInput) -> RunInput:
         items = None
     if not isinstance(items, list) or not items or not all(isinstance(i, dict) for i in items):
         raise Refused("spec.work must be JSON text of a list of tasks or of plays")
+    if too_deep(items):
+        raise Refused(f"spec.work nests deeper than {DEEPEST} levels")
     plays = [is_play(item) for item in items]
     if any(plays) and not all(plays):
         raise Refused("spec.work must hold either tasks or plays, not both")

@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 
 from crds import runinput
+from crds.nesting import DEEPEST, too_deep
 
 _MAGIC: Final = frozenset({
     "hostvars", "groups", "group_names", "play_hosts", "playbook_dir",
@@ -60,6 +61,8 @@ def _values(where: str, file: Path) -> dict[str, Any]:
     value = _parse(where, text, is_json=file.name == runinput.VARS_KEY)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise BadVariables(f"{where} must hold an object whose keys are names of variables")
+    if too_deep(value):
+        raise BadVariables(f"{where} nests deeper than {DEEPEST} levels")
     return value
 
 

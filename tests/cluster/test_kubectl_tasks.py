@@ -1,10 +1,12 @@
 """What a person with kubectl does: create, look, wait, cancel, delete; no HTTP involved."""
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.cluster.platform.calls import unique
+from crds import environment
+from tests.cluster.platform.calls import SUCCESS, Octans, unique
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.leftovers import leftovers
 from tests.cluster.platform.machines import Machine, mark
@@ -46,6 +48,25 @@ async def test_wait_ends_for_a_bad_run_too(kubectl: Kubectl, addresses: list[str
     answer = await kubectl.ask("wait", f"at/{name}", "--for=condition=Succeeded", "--timeout=1s")
     assert answer.code != 0
     assert "Failed" in await kubectl("get", "at", name)
+
+
+async def test_one_that_nests_without_end_is_refused_and_ends_nobody_elses(
+    octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str]
+) -> None:
+    """Kubernetes takes 10,000 levels of JSON, and gives them back in each list of the tasks."""
+    environment.allow_deep_json()
+    name = unique("deep")
+    deep: Any = 1
+    for _ in range(9000):
+        deep = [deep]
+    await kubectl("create", "-f", "-", stdin=manifest(name, addresses[:1], vars={"x": deep}))
+    task = await tasks.ended(name, seconds=20)
+    assert task.status.reason == "PlaybookInvalid", task.status
+    assert task.status.message.startswith("spec.vars nests deeper than 200 levels."), task.status
+    assert (await octans.check(name))["err"] == task.status.message
+    number = await octans.run(unique("beside"), addresses[:1], [{"raw": "true"}])
+    assert (await octans.ended(number))["status"] == SUCCESS
+    await kubectl("delete", "at", name, "--timeout=20s")
 
 
 async def test_a_change_after_the_end_does_not_make_wait_hang(

@@ -125,3 +125,11 @@ def test_the_hash_of_what_is_stored_outlives_new_fields() -> None:
     spec = Spec(hosts=("a",), tasks=[{"ping": {}}])
     assert provenance.work_hash(spec) == provenance.work_hash(spec.model_copy(update={"port": 22}))
     assert provenance.work_hash(spec).startswith("de1ddc00cff6")
+
+
+def test_work_of_any_depth_has_a_hash() -> None:
+    data: Any = 1
+    for _ in range(400):
+        data = [data]
+    deep = Spec(hosts=("a",), tasks=[{"ping": {}}], vars={"x": data})
+    assert provenance.work_hash(deep) != provenance.work_hash(Spec(hosts=("a",), tasks=[]))

@@ -11,6 +11,7 @@ from controller.runner.inputs import Refused, Slice
 from controller.runner.paths import Paths
 from crds import hosts, runinput
 from crds.hosts import Address
+from crds.records import RunStatus
 from crds.runinput import RunInput
 
 HOSTS = {
@@ -136,6 +137,11 @@ UNREADABLE: dict[str, tuple[dict[str, Any], int, str]] = {
     "work that is one object": ({"work": "{}"}, 0, "spec.work must be JSON text of a list"),
     "work of texts": ({"work": '["raw"]'}, 0, "spec.work must be JSON text of a list"),
     "work nested without end": ({"work": "[" * 200_000}, 0, "spec.work must be JSON text"),
+    "work nested too deep": (
+        {"work": '[{"a":' + "[" * 250 + "]" * 250 + "}]"},
+        0,
+        "nests deeper than 200 levels",
+    ),
 }
 
 
@@ -144,6 +150,15 @@ def test_refused(tmp_path: Path, row: str) -> None:
     more, index, expected = UNREADABLE[row]
     with pytest.raises(Refused, match=expected):
         inputs.read(given(tmp_path, **more), index)
+
+
+def test_the_input_of_a_newer_controller_is_told_as_that(tmp_path: Path) -> None:
+    paths = given(tmp_path, tasks=[])
+    newer = json.loads(paths.input.read_text()) | {"strategy": "free"}
+    paths.input.write_text(json.dumps(newer))
+    with pytest.raises(Refused, match="older than the controller: it does not know strategy") as no:
+        inputs.read(paths, 0)
+    assert no.value.status is RunStatus.CRASHED
 
 
 def test_plays() -> None:
