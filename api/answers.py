@@ -1,7 +1,9 @@
 """Answers: JSON, and the headers that say which task they are about. Pure."""
 
 import json
+import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -23,11 +25,14 @@ def answer(
     task_id: int | None = None,
     task_status: int | None = None,
     correlation: str | None = None,
-    warning: str = "",
+    warnings: Sequence[str] = (),
+    age: float | None = None,
 ) -> Response:
     """A JSON answer; a correlation id that fits no header is left out.
 
-    A `warning` is ASCII text without quotes; it goes into the header that Kubernetes uses for such.
+    `age` is how many seconds ago it was true, where it comes from memory.
+
+    `warnings` are ASCII texts without quotes; each becomes a header as Kubernetes writes them.
     """
     response = Response(render(content), status, media_type="application/json")
     if task_id is not None:
@@ -36,8 +41,10 @@ def answer(
         response.headers["X-TASK-STATUS"] = str(task_status)
     if correlation and _FITS.fullmatch(correlation):
         response.headers["X-CORRELATION-ID"] = correlation
-    if warning:
-        response.headers["Warning"] = f'299 - "{warning}"'
+    if age is not None:
+        response.headers["Age"] = str(math.ceil(age))
+    for warning in filter(None, warnings):
+        response.headers.append("Warning", f'299 - "{warning}"')
     return response
 
 

@@ -20,6 +20,7 @@ from api.elsewhere import Elsewhere
 from api.front import Front
 from api.limits import Memory, Rate, Rates
 from api.problems import Internal, NotFound, Problem, TooLarge, WrongMethod
+from api.recent import Recent
 from api.settings import Settings
 from api.upstream import PatientClient
 from crds import errors
@@ -43,6 +44,7 @@ def create(settings: Settings) -> FastAPI:
                 settings=settings,
                 tasks=tasks,
                 elsewhere=Elsewhere(tasks, clock),
+                recent=Recent(clock),
                 authenticator=auth.of(settings, client, clock),
                 rates=Rates(
                     Rate(settings.run_rate, settings.run_burst),
@@ -90,7 +92,7 @@ async def _on_cluster_error(_: Request, error: Exception) -> Response:
     known = problems.of_cluster_error(error) if isinstance(error, errors.ClusterError) else None
     if known is None:
         return _failed(error)
-    _log.warning("the Kubernetes API cannot be reached", extra={"reason": str(error)})
+    _log.warning("a call to the Kubernetes API failed", extra={"reason": str(error)})
     return refusal(known)
 
 

@@ -120,16 +120,24 @@ class Kubernetes:
         self._client = client
         self._audience = settings.auth_audience
         self._namespace = settings.namespace
-        kept = settings.auth_cache_seconds
-        self._identities: Remembered[_Identity | None] = Remembered(kept, _MOST_REMEMBERED, clock)
-        self._rights: Remembered[bool] = Remembered(kept, _MOST_REMEMBERED, clock)
+        # Asked anew before an answer is too old, so that a moment without the Kubernetes API turns
+        # nobody away.
+        kept, renewal = settings.auth_cache_seconds, settings.auth_cache_seconds / 2
+        self._identities: Remembered[_Identity | None] = Remembered(
+            kept, _MOST_REMEMBERED, clock, renewal=renewal
+        )
+        self._rights: Remembered[bool] = Remembered(kept, _MOST_REMEMBERED, clock, renewal=renewal)
 
     async def caller(self, token: str, call: str, stranger: Callable[[], None]) -> str:
         """The user name that the cluster gives the token's owner."""
         if not token:
             raise NotAuthenticated("a bearer token is needed")
         key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-        identity = await self._identities.get(key, lambda: self._review(token, stranger))
+        identity = await self._identities.get(
+            key,
+            lambda: self._review(token, stranger),
+            renew=lambda: self._review(token, stranger=lambda: None),
+        )
         if identity is None:
             raise NotAuthenticated("the bearer token is not valid")
         verb = VERBS[call]

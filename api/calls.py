@@ -1,6 +1,7 @@
 """The five calls: unpack, one call, hand back."""
 
 import asyncio
+import logging
 import uuid
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from api.dialects import Dialect
 from api.edge import seen
 from api.front import Front
 from api.problems import NoCorrelation, NotAllowed, NotFound
+from api.recent import Told
 from api.request import (
     Headers,
     Target,
@@ -25,8 +27,12 @@ from api.request import (
     read_run,
     read_target,
 )
+from api.results import Entry
+from api.view import TaskView
 from crds import errors, names, provenance, slicing
 from crds.model import AnsibleTask
+
+_log = logging.getLogger("octans.api")
 
 router = APIRouter()
 _LARGE = 32 * 1024
@@ -103,7 +109,8 @@ async def parallel_run(request: Request) -> Response:
         return _accepted(call, task, warning)
     task = await _ended(call, task)
     found = await gather.of_one(call.front.tasks, task)
-    return _about(call, task, call.dialect.log(loglines.lines(task, found)), warning)
+    warnings = warning, loglines.warning([task])
+    return _about(call, task, call.dialect.log(loglines.lines(task, found)), *warnings)
 
 
 @router.post("/api/stop", **openapi.STOP)
@@ -124,10 +131,21 @@ async def stop(request: Request) -> Response:
 async def check(request: Request) -> Response:
     """Tell how a task stands."""
     call = await _receive(request, "check")
-    task = await _found(call, read_target(call.body), to_stop=False)
-    found = await gather.archived(call.front.tasks, task)
-    told = view.view(task, provenance.number(task), found, log_bytes=call.front.settings.log_bytes)
-    return _about(call, task, {"code": 0, "content": call.dialect.checked(told)})
+    recent, target, age = call.front.recent, read_target(call.body), None
+    try:
+        told = await _standing(call, target)
+    except errors.Unavailable as error:
+        if (before := recent.find(target)) is None:
+            raise
+        told, age = before, recent.age(before)
+        _log.info("check answered from memory", extra={"reason": str(error)})
+    return answer(
+        {"code": 0, "content": call.dialect.checked(told.view)},
+        task_id=told.view.id,
+        task_status=told.view.status,
+        correlation=call.headers.correlation or told.correlation,
+        age=age,
+    )
 
 
 @router.post("/api/getlog", **openapi.GETLOG)
@@ -147,7 +165,11 @@ async def getlog(request: Request) -> Response:
         async for task, found in gather.everything(call.front.tasks, tasks, label)
         for line in loglines.lines(task, found, ask.host)
     ]
-    return answer(call.dialect.log(lines), correlation=call.headers.correlation)
+    return answer(
+        call.dialect.log(lines),
+        correlation=call.headers.correlation,
+        warnings=(loglines.warning(tasks),),
+    )
 
 
 async def _submitted(call: Call, *, parallel: bool) -> AnsibleTask:
@@ -166,13 +188,33 @@ async def _submitted(call: Call, *, parallel: bool) -> AnsibleTask:
         key=headers.idempotency_key,
         caller=call.caller,
     )
-    return await submit.submit(call.front.tasks, call.front.elsewhere, ask, origin)
+    task = await submit.submit(call.front.tasks, call.front.elsewhere, ask, origin)
+    targets = Target(id=provenance.number(task)), Target(name=task.task_name)
+    if not task.finished and call.front.recent.find(targets[0]) is None:
+        call.front.recent.note(task, _view(call, task, []), *targets)
+    return task
 
 
 def _correlation(headers: Headers) -> str:
     if headers.correlation is None or (not headers.correlation and not headers.field_dialect):
         return uuid.uuid4().hex
     return headers.correlation
+
+
+async def _standing(call: Call, target: Target) -> Told:
+    """How a task stands; noted for whoever asks again when nothing can be read."""
+    try:
+        task = await _found(call, target, to_stop=False)
+    except NotFound:
+        call.front.recent.forget(target)
+        raise
+    found = await gather.archived(call.front.tasks, task)
+    return call.front.recent.note(task, _view(call, task, found), target)
+
+
+def _view(call: Call, task: AnsibleTask, found: list[Entry]) -> TaskView:
+    log_bytes = call.front.settings.log_bytes
+    return view.view(task, provenance.number(task), found, log_bytes=log_bytes)
 
 
 async def _found(call: Call, target: Target, *, to_stop: bool) -> AnsibleTask:
@@ -214,7 +256,7 @@ def _about(
     call: Call,
     task: AnsibleTask,
     content: Any,  # noqa: ANN401 - any JSON
-    warning: str = "",
+    *warnings: str,
 ) -> Response:
     """An answer about a task, with the headers that say which."""
     correlation = call.headers.correlation or task.spec.correlation_id
@@ -223,5 +265,5 @@ def _about(
         task_id=provenance.number(task),
         task_status=view.status_of(task),
         correlation=correlation,
-        warning=warning,
+        warnings=warnings,
     )

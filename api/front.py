@@ -8,6 +8,7 @@ from starlette.requests import Request
 from api.auth import Authenticator
 from api.elsewhere import Elsewhere
 from api.limits import Memory, Rates
+from api.recent import Recent
 from api.settings import Settings
 from crds.tasks import TaskStore
 
@@ -19,6 +20,7 @@ class Front:
     settings: Settings
     tasks: TaskStore
     elsewhere: Elsewhere
+    recent: Recent
     authenticator: Authenticator
     rates: Rates
     memory: Memory

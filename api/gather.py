@@ -21,9 +21,12 @@ _LISTED_BYTES: Final = 64 * 1024 * 1024
 
 
 async def archived(tasks: TaskStore, task: AnsibleTask) -> list[Entry]:
-    """The results that the archive holds of a task."""
+    """The results that the archive holds of a task; of one that has ended also what it lacks, as
+    long as the pods are there."""
     if task.status.log is None or not task.status.log.records:
         return []
+    if task.finished and _refused(task):
+        return await of_one(tasks, task)
     archive = ConfigMapArchive(tasks.client, tasks.namespace)
     return results.entries(await archive.walk(task))
 
@@ -43,7 +46,9 @@ async def everything(
     """
     archive = ConfigMapArchive(tasks.client, tasks.namespace)
     size = sum(task.status.log.bytes for task in found if task.status.log)
-    listed = await _listed(archive, found, label) if found and size <= _LISTED_BYTES else None
+    listed = None  # a single task's chunks are read by their names
+    if len(found) > 1 and size <= _LISTED_BYTES:
+        listed = await _listed(archive, found, label)
     until = asyncio.get_running_loop().time() + _LIVE_SECONDS
     places = asyncio.Semaphore(_AT_ONCE)
 
@@ -72,8 +77,8 @@ async def _listed(
 async def _live(
     tasks: TaskStore, task: AnsibleTask, until: float, places: asyncio.Semaphore
 ) -> dict[int, bytes]:
-    """The logs of a running task's claimed pods, by slice; none once it has ended."""
-    if task.finished:
+    """The logs of a running task's claimed pods, by slice; none once all of it is archived."""
+    if task.finished and not _refused(task):
         return {}
     claimed = {part.index: part.pod for part in task.status.slices if part.pod}
 
@@ -83,6 +88,12 @@ async def _live(
 
     logs = await asyncio.gather(*map(read, claimed.values()))
     return dict(zip(claimed, logs, strict=True))
+
+
+def _refused(task: AnsibleTask) -> bool:
+    """Whether the archive lacks some of the log, and not for its size."""
+    log = task.status.log
+    return log is not None and bool(log.missing) and not log.cut
 
 
 async def _pod_log(tasks: TaskStore, pod: str, until: float) -> bytes:

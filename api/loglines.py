@@ -1,12 +1,15 @@
 """The lines of `getlog`. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api import nodes, results
 from api.request import LogAsk
 from api.results import Entry
 from api.view import in_time
+from crds import provenance
 from crds.model import AnsibleTask
+from crds.records import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,21 @@ class Line:
         if not self.messages:
             return head
         return head + "\n\t" + "".join(f"message: {text}\n\t" for text in self.messages)
+
+
+def warning(tasks: Iterable[AnsibleTask]) -> str:
+    """That lines of some of the tasks may be missing, for a header; empty where none are.
+
+    Of tasks that have ended only: what still runs is read from its pods.
+    """
+    ids = [
+        provenance.number(task)
+        for task in tasks
+        if task.finished and task.status.log is not None and not task.status.log.complete
+    ]
+    if not ids:
+        return ""
+    return f"the log of {listed([str(number) for number in ids])} is incomplete"
 
 
 def matches(task: AnsibleTask, ask: LogAsk) -> bool:

@@ -60,12 +60,13 @@ def _responses(
     description: str,
     without: tuple[int, ...] = (),
     links: dict[str, Any] | None = None,
+    headers: dict[str, Any] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     answers: dict[int | str, dict[str, Any]] = {
         200: {
             "description": description,
             "content": {"application/json": {"schema": schema}},
-            "headers": _TASK_HEADERS,
+            "headers": _TASK_HEADERS | (headers or {}),
         }
     }
     if links:
@@ -154,5 +155,10 @@ PARALLEL_RUN: Final = _call(
     _PREFER,
 )
 STOP: Final = _call("stop", TARGET_REQUEST, _responses(DONE, "The stop was asked for."))
-CHECK: Final = _call("check", TARGET_REQUEST, _responses(CHECK_ANSWER, "How the task stands."))
+CHECK: Final = _call(
+    "check", TARGET_REQUEST,
+    _responses(CHECK_ANSWER, "How the task stands.", headers={"Age": {
+        "description": "The age of this answer in seconds; present only while the Kubernetes API"
+                       " does not answer.", "schema": _TEXT}}),
+)  # fmt: skip
 GETLOG: Final = _call("getlog", LOG_REQUEST, _responses(LOG_ANSWER, "The log lines."))

@@ -13,6 +13,7 @@
     ├── TooLarge           413
     ├── TooMany            429
     ├── Internal           500
+    ├── NoRoom             503  a ResourceQuota of the tasks' namespace is used up
     └── Away               503  the Kubernetes API cannot be reached
 
 Texts and statuses are those of the error table of the HTTP contract.
@@ -127,6 +128,21 @@ class TooMany(Problem):
         super().__init__(message, headers={"Retry-After": str(max(1, round(retry_after)))})
 
 
+class NoRoom(Problem):
+    """A ResourceQuota takes no more tasks, or none of the Secrets that parameters are kept in.
+
+    The same request succeeds once there is room again.
+    """
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a quota of the tasks' namespace is used up, try again later",
+            headers={"Retry-After": "15"},
+        )
+
+
 class Away(Problem):
     """The Kubernetes API cannot be reached; nothing is known to have been done."""
 
@@ -149,4 +165,7 @@ class Internal(Problem):
 def of_cluster_error(error: errors.ClusterError) -> Problem | None:
     """The problem that a failed call to the Kubernetes API is for the caller; None: a fault of
     ours or of the installation, to be answered as an internal error."""
-    return Away() if isinstance(error, errors.Unavailable) else None
+    if isinstance(error, errors.OverQuota):
+        return NoRoom()
+    # A conflict is a quota's: its own bookkeeping collides where much is made at once.
+    return Away() if isinstance(error, errors.Unavailable | errors.Conflict) else None

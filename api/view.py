@@ -59,6 +59,8 @@ class TaskView:
     updated: datetime
     nodes: tuple[NodeView, ...]
     log: tuple[dict[str, Any], ...]
+    log_size: int
+    """Bytes of the log as JSON, about."""
     phase: str
     reason: str
     message: str
@@ -75,7 +77,7 @@ def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) 
     """All that `check` tells of a task; of the log the newest `log_bytes` bytes of JSON."""
     status = status_of(task)
     log = [log_object(entry.result) for entry in in_time(found)]
-    by_host = newest_by_host(log, log_bytes)
+    by_host, told = newest_by_host(log, log_bytes), newest(log, log_bytes)
     return TaskView(
         id=number,
         status=status,
@@ -88,7 +90,8 @@ def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) 
             NodeView(name, status, tuple(by_host.get(name, ())))
             for name, status in zip(task.spec.unique_hosts, node_statuses(task), strict=True)
         ),
-        log=tuple(newest(log, log_bytes)),
+        log=tuple(told),
+        log_size=sum(map(_size, told)),
         phase=task.status.phase.value,
         reason=task.status.reason,
         message=task.status.message,

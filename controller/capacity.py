@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from crds.conditions import Reason
+from crds.errors import EXCEEDED
 
 FIRST: Final = 20.0
 """Tasks that may be on their way to a node at a time before anything is known about the room."""
@@ -19,8 +20,7 @@ _SUFFIX: Final = {
     **{f"{letter}i": Decimal(1024) ** at for at, letter in enumerate("KMGTPE", 1)},
 }  # fmt: skip
 _QUANTITY: Final = re.compile(r"([0-9.]+(?:[eE][-+]?[0-9]+)?)([numkMGTPE]?|[KMGTPE]i)")
-_EXCEEDED: Final = "exceeded quota"
-_QUOTA: Final = re.compile(_EXCEEDED + r": (\S+), requested: (\S+), used: \S+, limited: (\S+)")
+_QUOTA: Final = re.compile(EXCEEDED + r": (\S+), requested: (\S+), used: \S+, limited: (\S+)")
 _PREEMPTION: Final = re.compile(r"preemption: 0/(\d+) nodes are available: (.*)")
 _NO_HELP: Final = re.compile(r"(\d+) Preemption is not helpful")
 
@@ -125,12 +125,12 @@ def hopeless(scheduler: str) -> bool:
 
 def over_quota(text: str) -> bool:
     """Whether the API server refused something because a ResourceQuota is used up."""
-    return _EXCEEDED in text
+    return EXCEEDED in text
 
 
 def quota_words(text: str) -> str:
     """The part of a refusal that names the quota and its numbers, the same for every pod."""
-    return text[text.index(_EXCEEDED) :] if over_quota(text) else text
+    return text[text.index(EXCEEDED) :] if over_quota(text) else text
 
 
 def never_within(text: str) -> bool:

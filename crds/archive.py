@@ -88,7 +88,11 @@ class ConfigMapArchive:
             name = body["metadata"]["name"]
             there = _chunk(await self._client.get(CONFIG_MAPS, self._namespace, name))
             if there is None or there.task_uid != meta.uid:
-                raise errors.Conflict(f"ConfigMap {name} is not this task's") from error
+                raise errors.AlreadyExists(
+                    f"a ConfigMap named {name} that is not this task's is in the namespace",
+                    status=error.status,
+                    reason=error.reason,
+                ) from error
             return there
         return chunk
 
@@ -101,12 +105,16 @@ class ConfigMapArchive:
 
         A list costs the API server a look at every ConfigMap of the namespace, a GET does not.
         """
-        if task.status.log is not None and task.status.log.missing:
-            return await self.read(task)  # beyond a gap the names are not known
         found: list[Chunk] = []
+        gaps = task.status.log.missing if task.status.log is not None else ()
         for part in task.status.slices:
+            # Behind a gap a chunk begins.
+            ends = {gap.first: gap.last for gap in gaps if gap.slice == part.index}
             first = 1
             while first <= part.last_sequence:
+                if first in ends:
+                    first = ends[first] + 1
+                    continue
                 meta = task.metadata
                 name = names.archive_chunk(meta.name, meta.uid, part.index, first)
                 chunk = await self._get(name)

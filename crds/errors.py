@@ -8,6 +8,7 @@
     ├── Expired          a resource version is too old (410)
     ├── Unauthorized     our own credentials are not accepted (401)
     ├── Forbidden        we may not do this (403)
+    │   └── OverQuota    a ResourceQuota of the namespace is used up (403)
     └── Unavailable      away, slow, overloaded: trying again may help (429, 5xx, network)
 
 Messages are bounded and are the API server's own words; they are for logs and conditions, not for
@@ -18,6 +19,8 @@ from typing import Final
 
 MESSAGE_LIMIT: Final = 1000
 """Characters of an API server's message that are kept."""
+EXCEEDED: Final = "exceeded quota"
+"""How the API server and the Job controller say that a quota refuses something."""
 
 
 class ClusterError(Exception):
@@ -57,6 +60,10 @@ class Forbidden(ClusterError):
     """Our credentials do not allow this."""
 
 
+class OverQuota(Forbidden):
+    """A ResourceQuota of the namespace is used up; the message names it."""
+
+
 class Unavailable(ClusterError):
     """The API server is away, slow or overloaded; `retry_after` is in seconds."""
 
@@ -85,4 +92,6 @@ def from_answer(status: int, reason: str, message: str, retry_after: float = 1.0
         return AlreadyExists(message, status=status, reason=reason)
     if status == 429 or status >= 500:
         return Unavailable(message, status=status, reason=reason, retry_after=retry_after)
+    if status == 403 and EXCEEDED in message:
+        return OverQuota(message, status=status, reason=reason)
     return _BY_STATUS.get(status, ClusterError)(message, status=status, reason=reason)

@@ -12,7 +12,7 @@ import httpx
 
 from crds import names
 from tests.cluster.platform import programs
-from tests.cluster.platform.calls import Octans, unique
+from tests.cluster.platform.calls import INIT, Octans, unique
 from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.tasks import Tasks
 
@@ -71,7 +71,7 @@ class Faults:
 
 @asynccontextmanager
 async def through_faults(
-    installation: Installation, tmp_path: Path
+    installation: Installation, tmp_path: Path, **environment: str
 ) -> AsyncIterator[tuple[Octans, Faults]]:
     """An API that reaches the API server through the proxy only."""
     config = json.loads((await installation.kubeconfig_of("octans-api")).read_text())
@@ -84,7 +84,7 @@ async def through_faults(
     path = tmp_path / "proxied.kubeconfig"
     path.write_text(json.dumps(config))
     process = await programs.api(installation, tmp_path / "log")
-    await process.start(KUBECONFIG=str(path))
+    await process.start(KUBECONFIG=str(path), **environment)
     async with httpx.AsyncClient(base_url=process.url, trust_env=False, timeout=30) as http:
         try:
             yield Octans(http), faults
@@ -133,3 +133,35 @@ async def test_a_silent_kubernetes_api_is_answered_for_in_seconds(
         assert spent < 30, "nobody waits for the others' silence"
         faults.speaks.set()
         assert (await octans.post("check", {"id": 1})).status_code == 404
+
+
+async def test_check_tells_what_was_true_a_moment_ago_while_nothing_can_be_read(
+    installation: Installation, tmp_path: Path
+) -> None:
+    async with through_faults(installation, tmp_path, OCTANS_CALL_SECONDS="1") as (octans, faults):
+        work = [{"raw": "true"}]
+        names_given = [unique("polled") for _ in range(10)]
+        numbers = [await octans.run(name, ["192.0.2.1"], work) for name in names_given]
+        asked = {"name": names_given[0]}
+        fresh = await octans.post("check", asked)
+        assert "Age" not in fresh.headers
+        faults.speaks.clear()
+        # One that was asked for before, and those that only their creation was heard of.
+        answers = await asyncio.gather(
+            octans.post("check", asked),
+            *(octans.post("check", {"id": number}) for number in numbers),
+            *(octans.post("check", {"name": name}) for name in names_given[1:]),
+        )
+        for answer in answers:
+            assert answer.status_code == 200, answer.text
+            assert 0 <= int(answer.headers["Age"]) <= 60
+            assert answer.headers["X-TASK-STATUS"] == str(INIT)
+            assert answer.json()["content"]["phase"] == "Queued"
+        assert answers[0].json() == fresh.json()
+        never_seen = await octans.post("check", {"id": 1})
+        assert never_seen.status_code == 503, "what was never heard of can't be told"
+        faults.speaks.set()
+        again = await octans.post("check", asked)
+        assert (again.status_code, "Age" in again.headers) == (200, False)
+        for number in numbers:
+            await octans.stop(number)

@@ -11,6 +11,7 @@ from api.answers import answer, refusal, render
 from api.problems import Away, BadJson, DuplicateName, Internal, NoCorrelation, TooMany
 from api.request import LogAsk, Target
 from api.results import Entry, log_object, marked
+from crds import provenance
 from crds.conditions import Outcome, Phase
 from crds.model import AnsibleTask, pack_outcomes
 from crds.records import Result
@@ -276,3 +277,26 @@ def test_a_correlation_id_that_fits_no_header_is_left_out(correlation: str | Non
 
 def test_lone_surrogates_of_a_programs_output_do_no_harm() -> None:
     assert render({"a": "x\ud800"}) == b'{"a":"x?"}'
+
+
+def test_warnings_are_headers_of_their_own() -> None:
+    response = answer({}, warnings=("one", "", "two"))
+    assert response.headers.getlist("Warning") == ['299 - "one"', '299 - "two"']
+
+
+@pytest.mark.parametrize(
+    ("phase", "log", "told"),
+    [
+        (Phase.RUNNING, {"complete": False}, False),
+        (Phase.SUCCEEDED, {"complete": True}, False),
+        (Phase.STOPPED, None, False),
+        (Phase.FAILED, {"complete": False}, True),
+    ],
+)
+def test_lines_that_may_be_missing_are_told(
+    phase: Phase, log: dict[str, Any] | None, *, told: bool
+) -> None:
+    made = task(phase, log=log)
+    number = provenance.number(made)
+    said = f"the log of {number}, {number} is incomplete" if told else ""
+    assert loglines.warning([made, made]) == said

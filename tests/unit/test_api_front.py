@@ -19,6 +19,7 @@ from api import VERSION, app, auth
 from api.elsewhere import Elsewhere
 from api.front import Front
 from api.limits import Rate, Rates
+from api.recent import Recent
 from api.settings import Settings
 from api.upstream import PatientClient
 from crds.tasks import TaskStore
@@ -43,6 +44,7 @@ def http(settings: Settings) -> httpx.AsyncClient:
         settings=settings,
         tasks=tasks,
         elsewhere=Elsewhere(tasks, clock),
+        recent=Recent(clock),
         authenticator=auth.of(settings, client, clock),
         rates=Rates(Rate(settings.run_rate, settings.run_burst),
                     Rate(settings.other_rate, settings.other_burst), clock),

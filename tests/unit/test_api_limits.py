@@ -1,6 +1,7 @@
 """The pure parts of letting a request in: addresses, rates, memory, what is remembered."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from api.limits import Memory, Rate, Rates
 from api.problems import NotAuthenticated, TooMany
 from api.remembered import Remembered
 from api.settings import Settings
+from crds import errors
 from tests.unit.clock import Clock
 
 TRUST: dict[str, Any] = {
@@ -106,3 +108,47 @@ async def test_answers_are_remembered_for_a_while_and_errors_are_not() -> None:
     await kept.get("b", ask)
     await kept.get("c", ask)
     assert await kept.get("a", ask) == 6
+
+
+async def test_an_answer_is_given_while_it_is_renewed_and_while_there_is_no_new_one() -> None:
+    clock = Clock()
+    kept: Remembered[int] = Remembered(60, 2, clock, renewal=30)
+    asked: list[str] = []
+    answers: list[int | Exception] = []
+
+    def question(word: str) -> Callable[[], Awaitable[int]]:
+        async def ask() -> int:
+            asked.append(word)
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return ask
+
+    async def get() -> int:
+        found = await kept.get("a", question("ask"), renew=question("renew"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return found
+
+    answers = [1, errors.Unavailable("away"), errors.Unavailable("away"), 2]
+    assert await get() == 1
+    clock.now = 29
+    assert await get() == 1
+    assert asked == ["ask"]
+    clock.now = 30
+    assert [await get() for _ in range(2)] == [1, 1], "no new one yet"
+    assert asked == ["ask", "renew", "renew"]
+    clock.now = 40
+    assert [await get() for _ in range(2)] == [1, 2], "asked for anew meanwhile"
+    clock.now = 69
+    assert await get() == 2
+    answers = [errors.Unavailable("away"), NotAuthenticated("revoked"), 4]
+    clock.now = 100
+    with pytest.raises(errors.Unavailable):
+        await get()
+    with pytest.raises(NotAuthenticated):
+        await get()
+    assert await get() == 4
+    assert asked[-3:] == ["ask", "ask", "ask"], "as a stranger again"
