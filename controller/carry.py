@@ -1,5 +1,6 @@
 """Carries a plan's steps out in the cluster; every step may be repeated without harm."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -7,18 +8,18 @@ from typing import Any
 from controller import job as jobs
 from controller import obstacles
 from controller import plan as plans
-from controller.capacity import Lack, over_quota, quota_words
+from controller.capacity import Lack, quota_words
 from controller.observed import Observed, PodView
 from controller.plan import Step
 from controller.session import Session, Sessions
 from controller.settings import Settings
-from controller.slicelog import SliceLog
 from crds import errors, names, provenance
-from crds.archive import ConfigMapArchive
-from crds.client import CONFIG_MAPS, EVENTS, JOBS, PODS, SECRETS, TASKS, Client, Kind
+from crds.client import EVENTS, JOBS, PODS, SECRETS, TASKS, Client
 from crds.conditions import Reason
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
+
+log = logging.getLogger(__name__)
 
 Changed = Callable[[AnsibleTask], None]
 """Called when a task's log told something new."""
@@ -35,13 +36,11 @@ class Carrier:
         store: TaskStore,
         settings: Settings,
         sessions: Sessions,
-        archive: ConfigMapArchive,
     ) -> None:
         self._client = client
         self._store = store
         self._settings = settings
         self._sessions = sessions
-        self._archive = archive
         self._namespace = settings.namespace
 
     async def carry(self, step: Step, seen: Observed, session: Session, changed: Changed) -> None:
@@ -62,8 +61,6 @@ class Carrier:
                 await self._nudge(task.metadata.name)
             case plans.Follow(index, pod):
                 self._sessions.follow(session, index, pod.name, lambda: changed(task))
-            case plans.Archive(index):
-                await self._keep(task, session, session.logs[index])
             case plans.DeleteJob(uid):
                 await self._delete_job(task.metadata.name, uid)
             case plans.Retire():
@@ -103,11 +100,11 @@ class Carrier:
             except errors.AlreadyExists:
                 # Ours from before a crash; a stranger's Job is seen by its owner in the next pass.
                 continue
+            except errors.OverQuota as error:
+                session.lack = Lack(Reason.WAITING_FOR_QUOTA, quota_words(str(error)))
+                session.lack_told = False
+                raise errors.Conflict("it waits for the quota") from error
             except (errors.Forbidden, errors.Invalid) as error:
-                if over_quota(str(error)):
-                    session.lack = Lack(Reason.WAITING_FOR_QUOTA, quota_words(str(error)))
-                    session.lack_told = False
-                    raise errors.Conflict("it waits for the quota") from error
                 if (reason := obstacles.of_refusal(error)) is None:
                     raise
                 session.refused = f"{reason}: {error}"
@@ -153,22 +150,6 @@ class Carrier:
         except (errors.NotFound, errors.Conflict):
             return
 
-    async def _keep(self, task: AnsibleTask, session: Session, log: SliceLog) -> None:
-        while (chunk := log.pack(task.metadata.uid)) is not None:
-            log.archived(await self._archive.append(task, chunk))
-        limit, given_up = self._settings.archive_limit // len(session.logs), False
-        while sum(size for _, _, size in log.chunks) > limit:
-            victim = _middle(log.chunks, limit)
-            if victim is None:
-                break
-            name = names.archive_chunk(task.metadata.name, task.metadata.uid, log.index, victim[0])
-            await self._forget(CONFIG_MAPS, name)
-            log.forget(victim[0], victim[1])
-            given_up = True
-        if given_up:
-            # The plan was made before: its status would call a log whole that is not any more.
-            raise errors.Conflict("part of the log was given up: look again")
-
     async def _retire(self, seen: Observed) -> None:
         """TTL first, the label last: a crash in between repeats all of it."""
         task = seen.task
@@ -176,12 +157,12 @@ class Carrier:
         if seen.job is not None and mine and seen.job.ttl is None and not seen.job.deleting:
             keep = 0 if seen.crowded else self._settings.job_keep_seconds
             await self._give_ttl(seen.job.name, keep)
-        await self._forget(SECRETS, names.input_secret(task.metadata.name, task.metadata.uid))
+        await self._forget_secret(task, names.input_secret(task.metadata.name, task.metadata.uid))
         for ref in task.spec.vars_from or ():
             # Made by the API for this task; one that a person made is theirs.
             ours = names.ANNOTATION_PARAMS in task.metadata.annotations
             if ours and names.is_params_secret(task.metadata.name, ref.name):
-                await self._forget(SECRETS, ref.name)
+                await self._forget_secret(task, ref.name)
         ended = task.status.completion_time or datetime.now(UTC)
         await self._release(task, ended)
 
@@ -202,11 +183,14 @@ class Carrier:
         except errors.NotFound:
             return
 
-    async def _forget(self, kind: Kind, name: str) -> None:
+    async def _forget_secret(self, task: AnsibleTask, name: str) -> None:
+        """Delete a Secret of the task; one that may not be deleted goes with the task."""
         try:
-            await self._client.delete(kind, self._namespace, name)
+            await self._client.delete(SECRETS, self._namespace, name)
         except errors.NotFound:
             return
+        except (errors.Forbidden, errors.Invalid) as error:
+            _not_recorded(task, "Secret not deleted", error)
 
     async def _announce(
         self, task: AnsibleTask, reason: str, message: str, *, warning: bool
@@ -226,18 +210,17 @@ class Carrier:
             "firstTimestamp": now, "lastTimestamp": now, "count": 1,
             "source": {"component": "octans-controller"},
         }  # fmt: skip
-        await self._client.create(EVENTS, self._namespace, body)
+        try:
+            await self._client.create(EVENTS, self._namespace, body)
+        except errors.ClusterError as error:
+            # An event is news for people; status says the same.
+            _not_recorded(task, "event not written", error)
+
+
+def _not_recorded(task: AnsibleTask, what: str, error: errors.ClusterError) -> None:
+    """A failure that holds up nothing."""
+    log.warning(what, extra={"task": task.metadata.name, "reason": str(error)})
 
 
 def _set(path: str, value: object) -> dict[str, Any]:
     return {"op": "add", "path": path, "value": value}
-
-
-def _middle(chunks: list[tuple[int, int, int]], limit: int) -> tuple[int, int, int] | None:
-    """The oldest chunk that is neither in the first half of the limit nor the newest."""
-    size = 0
-    for chunk in sorted(chunks)[:-1]:
-        size += chunk[2]
-        if size > limit // 2:
-            return chunk
-    return None

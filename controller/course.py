@@ -10,7 +10,6 @@ from controller import obstacles, reasons, status
 from controller.observed import Observed, PodView, SliceView
 from controller.plan import (
     Announce,
-    Archive,
     DeleteJob,
     DeletePod,
     Follow,
@@ -30,6 +29,10 @@ from crds.model import SliceStatus
 _UNCONFIRMED: Final = 35
 """Seconds beyond the grace after which a stop counts although the node never confirmed it."""
 _OVERDUE: Final = 60
+_SOON: Final = 0.5
+"""Seconds until the next look at a task whose end waits for its archive."""
+_ARCHIVE_LATE: Final = 600
+"""Seconds after the end for which lines that the archive refused are offered again."""
 
 Ends = dict[int, End]
 
@@ -64,10 +67,16 @@ def run(seen: Observed, now: datetime) -> Plan:
             before.append(DeletePod(part.pod))
             ends[part.index] = End(Reason.NODE_LOST, "The pod outlived its deadline.")
     before += _reading(parts)
-    if len(ends) == len(parts):
+    if len(ends) == len(parts) and not _archiving(parts):
         return finish(seen, tuple(claims), ends, now).merge(before=tuple(before))
     after += [Nudge()] if seen.retry_in == 0 else []
-    return progress(seen, tuple(claims), ends, now).merge(before=tuple(before), after=tuple(after))
+    plan = progress(seen, tuple(claims), ends, now).merge(before=tuple(before), after=tuple(after))
+    return plan.merge(again=_SOON) if _archiving(parts) else plan
+
+
+def _archiving(parts: list[SliceView]) -> bool:
+    """Whether an end may wait for the archive: for some seconds, in which it may take the rest."""
+    return any(part.log.archiving for part in parts)
 
 
 def _noted(seen: Observed, pod: PodView, claim: SliceStatus, now: datetime) -> SliceStatus:
@@ -154,8 +163,6 @@ def _reading(parts: list[SliceView]) -> list[Step]:
         done = log.exhausted or log.following or log.end is not None
         if pod is not None and pod.started is not None and not done:
             steps.append(Follow(part.index, pod))
-        if log.archive_due:
-            steps.append(Archive(part.index))
     return steps
 
 
@@ -184,7 +191,7 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
         elif pod.deadline != 1:
             before.append(Terminate(pod))
     before += _reading(parts)
-    if len(ends) == len(parts):
+    if len(ends) == len(parts) and not _archiving(parts):
         # Deleted exactly as they were seen, before it is said that they never ran: a gate that
         # somebody opened meanwhile is a conflict, and one that is opened later opens nothing, for
         # no such pod is given a node.
@@ -207,7 +214,20 @@ def finish(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: dat
     if seen.task.metadata.deletion_timestamp is not None and seen.job is not None and mine:
         # Its name is free only when nothing of it can run any more: see _retire.
         return Plan(status=new, after=tuple(after), again=0)
-    return Plan(status=new, after=(*after, Retire()))
+    late = any(part.log.refused for part in seen.slices())
+    again = max(LOOK_AGAIN, seen.archive_in) if late else None
+    return Plan(status=new, after=(*after, Retire()), again=again)
+
+
+def archive_late(seen: Observed, now: datetime) -> Plan:
+    """After the end: tell what the archive has taken since, for as long as it may take more."""
+    task, parts = seen.task, seen.slices()
+    if task.status.log is None or not any(part.log.last for part in parts):
+        return Plan()  # nothing was written, or a new process has taken over
+    over = now - (task.status.completion_time or now) > timedelta(seconds=_ARCHIVE_LATE)
+    waits = any(part.log.refused or part.log.archiving for part in parts) and not over
+    again = max(LOOK_AGAIN, seen.archive_in) if waits else None
+    return Plan(status=status.with_log(seen), again=again)
 
 
 def stragglers(seen: Observed) -> list[Step]:

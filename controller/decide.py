@@ -28,7 +28,7 @@ def decide(seen: Observed, now: datetime) -> Plan:
     if task.metadata.deletion_timestamp is not None and not held:
         return Plan()  # it goes at any moment, and nothing of ours keeps it
     if task.finished:
-        return _retire(seen)
+        return _retire(seen, now)
     changes = provenance.corrections(task)
     if changes or not held:
         return Plan(before=(Adopt(_with_note(seen, changes)),), again=0)
@@ -82,7 +82,7 @@ def _history(task: AnsibleTask) -> str:
     return text
 
 
-def _retire(seen: Observed) -> Plan:
+def _retire(seen: Observed, now: datetime) -> Plan:
     """The task has ended: tidy up once, keep observedGeneration current, let a deletion go on."""
     task = seen.task
     deleting = task.metadata.deletion_timestamp is not None
@@ -95,13 +95,16 @@ def _retire(seen: Observed) -> Plan:
     steps_after: tuple[Step, ...] = ()
     if held or not provenance.filed(task):
         steps_after = (*course.stragglers(seen), Retire())
-    return Plan(status=_current(seen), after=steps_after)
+    late = course.archive_late(seen, now)
+    return late.merge(
+        status=_current(late.status or seen.task.status, seen.task.metadata.generation),
+        after=steps_after,
+    )
 
 
-def _current(seen: Observed) -> Status | None:
-    old, generation = seen.task.status, seen.task.metadata.generation
+def _current(old: Status, generation: int) -> Status:
     if old.observed_generation == generation:
-        return None
+        return old
     conditions = tuple(
         found.model_copy(update={"observed_generation": generation}) for found in old.conditions
     )

@@ -50,6 +50,8 @@ class PodView:
     """Reason of the condition DisruptionTarget."""
     waiting: str = ""
     waiting_message: str = ""
+    init: str = ""
+    """The init container that keeps the runner from starting, as a sentence."""
     started: datetime | None = None
     """When the runner's container started; None: it has not. The next two are likewise its own."""
     terminated: Terminated | None = None
@@ -117,9 +119,37 @@ class LogView:
     exhausted: bool = False
     """The pod's log was read to its end after the container ended, or is gone."""
     following: bool = False
-    archive_due: bool = False
+    archiving: bool = False
+    """It is time to archive what is not archived yet, and that may come right in a moment."""
+    refused: str = ""
+    """Why the archive does not take what is not archived yet, a sentence; empty: it does."""
+    shed_why: str = ""
+    """Why lines were given up before they were archived; empty: none were."""
+    lost: bool = False
+    """Lines were lost before they were read."""
+    measured: bool = False
+    """How much the runner wrote is known."""
     cut: bool = False
     tail: str = ""
+
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """The frames that the archive lacks, in order, as first and last number."""
+        found = [*self.missing]
+        if self.refused and self.archived < self.last:
+            found.append((self.archived + 1, self.last))
+        merged: list[tuple[int, int]] = []
+        for first, last in sorted(found):
+            if merged and first <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+            else:
+                merged.append((first, last))
+        return tuple(merged)
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that the runner wrote is read and, where it is due, archived."""
+        return self.complete and not self.gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +223,8 @@ class Observed:
     """A quota refuses some task's Job or pods: what has ended is to make room at once."""
     pending_since: datetime | None = None
     """Since when the API has been about to write the params Secret; None: it has."""
+    archive_in: float = 0.0
+    """Seconds until the archive is tried again."""
     stop_since: datetime | None = None
     opened: Mapping[int, datetime] = field(default_factory=dict)
     """Since when each slice's claimed pod was seen without its gate."""

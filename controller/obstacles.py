@@ -67,7 +67,7 @@ def blocked(seen: Observed, pod: PodView, now: datetime) -> Blocked | None:
         if secret is not None:
             return Blocked(Reason.SECRET_MISSING, secret.partition(": ")[2])
     if waited >= timedelta(seconds=limits.start_margin):
-        text = f"The pod did not start within {limits.start_margin} s."
+        text = f"The pod did not start within {limits.start_margin} s. {pod.init}".rstrip()
         last = f" Last warning: {seen.warnings[-1]}" if seen.warnings else ""
         return Blocked(Reason.NEVER_STARTED, text + last)
     return None

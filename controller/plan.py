@@ -53,13 +53,6 @@ class Follow(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class Archive(Step):
-    """Keep what of a slice's log is not archived yet."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
 class Terminate(Step):
     """SIGTERM to a running container, by a deadline of one second, so that all of it stays."""
 

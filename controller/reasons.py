@@ -183,5 +183,6 @@ def _never_started(seen: Observed, pod: PodView) -> End:
         return End(_lost(seen.job, pod), pod.message, never_ran=True)
     if pod.deleting:
         return End(_lost(seen.job, pod), "It never ran.", never_ran=True)
-    text = pod.message or pod.reason or "The pod ended before its container started."
+    said = " ".join(filter(None, (pod.init, pod.message or pod.reason)))
+    text = said or "The pod ended before its container started."
     return End(Reason.NEVER_STARTED, text, never_ran=True)

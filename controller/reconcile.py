@@ -1,11 +1,13 @@
 """One look at one task: read, decide, carry out, write the status if it differs."""
 
 import logging
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from controller import job as jobs
 from controller import metrics
+from controller.archiving import Archiver
 from controller.capacity import Retry, Room
 from controller.carry import Carrier
 from controller.decide import decide
@@ -50,7 +52,8 @@ class Reconciler:
         )
         self.registry = Registry(settings.max_running, datetime.now(UTC))
         self.sessions = Sessions(client, settings, archive)
-        self._carrier = Carrier(client, self._store, settings, self.sessions, archive)
+        self._archiver = Archiver(client, settings, archive)
+        self._carrier = Carrier(client, self._store, settings, self.sessions)
         self.queue = WorkQueue(self.reconcile, _report)
 
     async def reconcile(self, name: str) -> float | None:
@@ -63,6 +66,8 @@ class Reconciler:
         session = await self.sessions.get(found.task)
         if found.task.finished:
             self._ended(name)
+        # Before it is looked at what to do: a status tells what is archived.
+        await self._archiver.keep(found.task, session)
         seen = await self._judge(found, session, now)
         plan = decide(seen, now)
         await self._carry_out(plan, seen, session, now)
@@ -92,6 +97,7 @@ class Reconciler:
             rival=None if begun or task.finished else await self._rival(task),
             refusal=session.refused or jobs.refusal(task, self._settings),
             pending_since=task.metadata.creation_timestamp if task.pending else None,
+            archive_in=session.archive.wait(time.monotonic()),
             stop_since=session.stop_since,
             opened=session.opened,
             last_write=session.last_write,
@@ -166,7 +172,10 @@ class Reconciler:
             await self._carrier.carry(step, seen, session, self._changed)
         if seen.task.finished:
             self._ended(seen.task.metadata.name)
-            await self.sessions.drop(seen.task.metadata.uid)
+            if plan.again is None:
+                await self.sessions.drop(seen.task.metadata.uid)
+            else:
+                await self.sessions.linger(seen.task.metadata.uid)
 
     def _changed(self, task: AnsibleTask) -> None:
         self.queue.add(task.metadata.name, self.sessions.pause(task.metadata.uid))

@@ -4,10 +4,10 @@ Never the truth: a new process reads the same back from the archive and the pods
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from controller.capacity import Lack, Retry
 from controller.follow import Follower
@@ -19,6 +19,45 @@ from crds.client import Client
 from crds.model import AnsibleTask
 
 _SOON = 0.2
+_MOMENT: Final = 10.0
+"""Seconds for which an archive that does not answer is waited for: as a rule the Kubernetes API
+answers nothing else then."""
+_LONGEST_PAUSE: Final = 15.0
+_MOST_LINGERING: Final = 64
+"""Ended tasks whose lines are kept for an archive that refuses them; by default 1 MiB each."""
+
+
+@dataclass(slots=True)
+class ArchiveState:
+    """What became of the last attempts to archive a task's logs; times on a monotonic clock."""
+
+    why: str = ""
+    """Why the last attempt failed, a sentence; empty: it did not."""
+    refused: bool = False
+    """It was refused, or has failed for so long that no end waits for it any more."""
+    next_attempt: float = 0.0
+    _since: float | None = None
+    _attempts: int = 0
+
+    def succeeded(self) -> None:
+        """Everything that was due is archived."""
+        self.why, self.refused, self.next_attempt = "", False, 0.0
+        self._since, self._attempts = None, 0
+
+    def failed(self, why: str, clock: float, *, passing: bool) -> None:
+        """An attempt failed; `passing`: in a way that may come right in a moment."""
+        self.why = why
+        self._since = clock if self._since is None else self._since
+        self.refused = self.refused or not passing or clock - self._since >= _MOMENT
+        if self.refused:
+            self._attempts += 1
+            self.next_attempt = clock + min(_LONGEST_PAUSE, 2.0 ** min(self._attempts, 10))
+        else:
+            self.next_attempt = clock + _SOON
+
+    def wait(self, clock: float) -> float:
+        """Seconds until the next attempt."""
+        return max(0.0, self.next_attempt - clock)
 
 
 @dataclass(slots=True)
@@ -29,6 +68,7 @@ class Session:
     name: str
     logs: dict[int, SliceLog]
     readers: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    archive: ArchiveState = field(default_factory=ArchiveState)
     stop_since: datetime | None = None
     refused: str | None = None
     """Why the API server refused what the task needs to start, `REASON: sentence`."""
@@ -53,6 +93,8 @@ class Sessions:
         self._settings = settings
         self._archive = archive
         self._sessions: dict[str, Session] = {}
+        self._lingering: dict[str, None] = {}
+        """Uids of ended tasks, the oldest first."""
         self._live = asyncio.Semaphore(settings.max_followers)
 
     async def get(self, task: AnsibleTask) -> Session:
@@ -81,8 +123,15 @@ class Sessions:
         log.following = True
         session.readers[index] = asyncio.create_task(follower.run(), name=f"follow {pod}")
 
+    async def linger(self, uid: str) -> None:
+        """The task has ended, but not all of its log is archived; of too many the oldest goes."""
+        self._lingering[uid] = None
+        while len(self._lingering) > _MOST_LINGERING:
+            await self.drop(next(iter(self._lingering)))
+
     async def drop(self, uid: str) -> None:
         """The task has ended or is gone."""
+        self._lingering.pop(uid, None)
         session = self._sessions.pop(uid, None)
         if session is not None:
             await self._cancel(session)
@@ -110,17 +159,14 @@ class Sessions:
 
     def views(self, session: Session) -> dict[int, LogView]:
         """What decisions see of the logs."""
-        return {index: self._view(log) for index, log in session.logs.items()}
-
-    def _view(self, log: SliceLog) -> LogView:
-        settings = self._settings
-        due = log.unarchived > 0 and (
-            log.end is not None
-            or log.exhausted
-            or log.unarchived >= settings.archive_bytes
-            or time.monotonic() - log.changed >= settings.archive_seconds
-        )
-        return log.view(archive_due=due)
+        state = session.archive
+        return {
+            index: log.view(
+                archiving=bool(state.why) and not state.refused and log.unarchived > 0,
+                refused=state.why if state.refused and log.unarchived else "",
+            )
+            for index, log in session.logs.items()
+        }
 
     async def _cancel(self, session: Session) -> None:
         readers = list(session.readers.values())

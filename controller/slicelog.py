@@ -42,6 +42,10 @@ class SliceLog:
         self.chunks: list[tuple[int, int, int]] = []
         """(first, last, compressed bytes) of what is archived."""
         self.cut = False
+        self.shed_why = ""
+        """Why lines were given up before they were archived, a sentence; empty where none were."""
+        self._lost = False
+        self._measured = False
         self._pending: list[tuple[int, bytes]] = []
         self._pending_bytes = 0
         self._ahead: dict[int, Frame] = {}
@@ -89,6 +93,7 @@ class SliceLog:
         self.exhausted = True
         if summary is None or (self.run is not None and summary.run != self.run):
             return
+        self._measured = True
         if summary.last > self.last:
             self._lose(self.last + 1, summary.last)
         elif not self.missing and summary.last == self.last:
@@ -108,6 +113,12 @@ class SliceLog:
     def unarchived(self) -> int:
         """Bytes that are not archived yet."""
         return self._pending_bytes
+
+    def due(self, most_bytes: int, most_seconds: float, clock: float) -> bool:
+        """Whether it is time to archive: so much waits, or for so long, or nothing more comes."""
+        over = self.end is not None or self.exhausted
+        long = self.unarchived >= most_bytes or clock - self.changed >= most_seconds
+        return self.unarchived > 0 and (over or long)
 
     def pack(self, task_uid: str) -> archive.Chunk | None:
         """The oldest lines that are not archived yet as a chunk; None where there are none."""
@@ -129,14 +140,25 @@ class SliceLog:
         self._pending = [(seq, line) for seq, line in self._pending if seq > chunk.last]
         self._pending_bytes = sum(len(line) + 1 for _, line in self._pending)
 
+    def shed(self, keep: int, why: str) -> None:
+        """Of the lines that are not archived give up the oldest, but for `keep` bytes."""
+        out = 0
+        while self._pending_bytes > keep and out < len(self._pending):
+            self._pending_bytes -= len(self._pending[out][1]) + 1
+            out += 1
+        if out:
+            self.missing.append((self._pending[0][0], self._pending[out - 1][0]))
+            self._pending = self._pending[out:]
+            self.shed_why = why
+
     def forget(self, first: int, last: int) -> None:
         """An archived chunk was given up for newer ones."""
         self.chunks = [chunk for chunk in self.chunks if chunk[0] != first]
         self.missing.append((first, last))
         self.cut = True
 
-    def view(self, *, archive_due: bool) -> LogView:
-        """What a decision needs to know."""
+    def view(self, *, archiving: bool = False, refused: str = "") -> LogView:
+        """What a decision needs to know; see LogView of `archiving` and `refused`."""
         return LogView(
             book=self.book,
             run=self.run,
@@ -149,7 +171,11 @@ class SliceLog:
             missing=tuple(self.missing),
             exhausted=self.exhausted,
             following=self.following,
-            archive_due=archive_due,
+            archiving=archiving,
+            refused=refused,
+            shed_why=self.shed_why,
+            lost=self._lost,
+            measured=self._measured,
             cut=self.cut,
             tail="".join(self._tail),
         )
@@ -177,6 +203,7 @@ class SliceLog:
         if summary is None:
             return
         self.end = summary
+        self._measured = True
         self._proven = (
             not self.missing
             and summary.last == frame.seq - 1
@@ -190,6 +217,7 @@ class SliceLog:
     def _lose(self, first: int, last: int) -> None:
         self.missing.append((first, last))
         self.last = last
+        self._lost = True
 
     def _show(self, text: str) -> None:
         for line in text.splitlines(keepends=False):

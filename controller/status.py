@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from controller.observed import Observed, SliceView
+from controller.observed import LogView, Observed, SliceView
 from controller.reasons import End
 from controller.verdict import Hosts, Verdict, outcomes
 from crds import archive, conditions, provenance
@@ -27,6 +27,7 @@ HOSTS: Final = 500
 _HOSTS_BYTES: Final = 64 * 1024
 _TAIL: Final = 16 * 1024
 _MISSING: Final = 100
+_WHY: Final = 1024
 _ORDER: Final = {
     Outcome.UNFINISHED: 0, Outcome.FAILED: 1, Outcome.UNREACHABLE: 2,
     Outcome.RUNNING: 3, Outcome.WAITING: 4, Outcome.LEFT_OUT: 5, Outcome.OK: 6,
@@ -73,6 +74,25 @@ def build(
     )
 
 
+def with_log(seen: Observed) -> Status:
+    """The status of a task that has ended, with what has been archived of its log since."""
+    old, parts = seen.task.status, seen.slices()
+    if old.log is None:
+        return old
+    open_ended = {gap.slice for gap in old.log.missing if gap.last == 0}
+    unknown = {index for index in open_ended if not parts[index].log.complete}
+    slices = tuple(
+        claim.model_copy(
+            update={
+                "last_sequence": parts[claim.index].log.archived,
+                "log_complete": parts[claim.index].log.kept,
+            }
+        )
+        for claim in old.slices
+    )
+    return old.model_copy(update={"slices": slices, "log": _kept(parts, unknown)})
+
+
 def _conditions(
     old: Status, verdict: Verdict, generation: int, now: datetime
 ) -> tuple[Condition, ...]:
@@ -109,9 +129,8 @@ def _slice(claim: SliceStatus, parts: list[SliceView], ends: Mapping[int, End]) 
             "phase": phase,
             "reason": end.reason.value if end else claim.reason,
             "rc": end.rc if end else None,
-            # What is due is archived before this status is written.
-            "last_sequence": part.log.last if part.log.archive_due else part.log.archived,
-            "log_complete": part.log.complete,
+            "last_sequence": part.log.archived,
+            "log_complete": part.log.kept,
         }
     )
 
@@ -154,31 +173,48 @@ def _hosts(parts: list[SliceView], task: AnsibleTask, states: Hosts) -> tuple[Ho
 
 def _log(parts: list[SliceView], ends: Mapping[int, End]) -> LogStatus | None:
     logs = [part.log for part in parts]
-    ran = [end for end in ends.values() if not end.never_ran]
+    ran = {index: end for index, end in ends.items() if not end.never_ran}
     if not ran and not any(log.last or log.exhausted for log in logs):
         return None
+    # An end that proves nothing leaves it open how much is missing.
+    return _kept(parts, {index for index in ran if not _accounted(logs[index])})
+
+
+def _accounted(log: LogView) -> bool:
+    """Whether what is not missing is all there is."""
+    return log.complete or (log.measured and bool(log.missing))
+
+
+def _kept(parts: list[SliceView], unknown: set[int]) -> LogStatus:
+    """What is kept of the log; of the slices `unknown` it is not known how much they wrote."""
+    logs = [part.log for part in parts]
     share = _TAIL // len(logs)
-    missing = [
-        MissingRange(slice=part.index, first=first, last=last)
-        for part in parts
-        for first, last in _missing(part, ends.get(part.index))
-    ]
+    missing: list[MissingRange] = []
+    for index, log in enumerate(logs):
+        gaps = [*log.gaps, *([(log.last + 1, 0)] if index in unknown else [])]
+        missing += [MissingRange(slice=index, first=first, last=last) for first, last in gaps]
     return LogStatus(
         tail="".join(_end(log.tail, share) for log in logs),
         records=sum(log.records for log in logs),
         bytes=sum(log.bytes for log in logs),
-        complete=all(log.complete for log in logs),
+        complete=all(log.kept for log in logs),
         missing=tuple(missing[:_MISSING]),
+        message=_why(logs, unknown),
         archive=archive.NAME,
         cut=any(log.cut for log in logs),
     )
 
 
-def _missing(part: SliceView, end: End | None) -> list[tuple[int, int]]:
-    """What is known to be missing; an end that proves nothing leaves it open how much is."""
-    log = part.log
-    unknown = end is not None and not end.never_ran and not log.complete and not log.missing
-    return [*log.missing, *([(log.last + 1, 0)] if unknown else [])]
+def _why(logs: list[LogView], unknown: set[int]) -> str | None:
+    """Why something is missing, one sentence a cause."""
+    said = dict.fromkeys(why for log in logs for why in (log.refused, log.shed_why) if why)
+    if any(log.cut for log in logs):
+        said["The archive's limit was reached: the middle is left out."] = None
+    if any(log.lost for log in logs):
+        said["Part of it was lost before it was read."] = None
+    if unknown:
+        said["The runner could not say how much it had written."] = None
+    return " ".join(said)[:_WHY] or None
 
 
 def _end(text: str, size: int) -> str:

@@ -72,11 +72,34 @@ def pod_view(pod: Object) -> PodView:
         disruption=conditions.get("DisruptionTarget", {}).get("reason", ""),
         waiting=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
+        init=_init(spec, status),
         started=moment((terminated or running).get("startedAt")),
         terminated=_terminated(terminated) if terminated else None,
         deadline=spec.get("activeDeadlineSeconds"),
         shared=any(found.get("name") != names.CONTAINER for found in spec.get("containers") or ()),
     )
+
+
+def _init(spec: Object, status: Object) -> str:
+    """The init container that failed, else the first that the others wait for; ours has none, but
+    admission adds some. Those that restart (sidecars) never have to end."""
+    sidecars = {
+        found.get("name")
+        for found in spec.get("initContainers") or ()
+        if found.get("restartPolicy") == "Always"
+    }
+    states = status.get("initContainerStatuses") or ()
+    for found in states:
+        ended = found.get("state", {}).get("terminated")
+        if ended and ended.get("exitCode") != 0 and found.get("name") not in sidecars:
+            return f"Its init container {found['name']} ended with exit code {ended['exitCode']}."
+    for found in states:
+        name, ended = found.get("name"), found.get("state", {}).get("terminated")
+        if name in sidecars and not found.get("started") and not ended:
+            return f"Its sidecar container {name} has not started."
+        if name not in sidecars and not ended:
+            return f"Its init container {name} has not ended."
+    return ""
 
 
 def _terminated(state: Object) -> Terminated:

@@ -97,7 +97,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.SECRET_MISSING: "Create the named Secret in the task's namespace and repeat the task.",
     Reason.SECRET_INVALID: "No host was touched; correct the named Secret and repeat the task.",
     Reason.SECRET_NOT_ALLOWED: "A task may only name Secrets with the configured prefix.",
-    Reason.NEVER_STARTED: "The pod did not start in time; see the events of the pod.",
+    Reason.NEVER_STARTED: "The pod did not start, or not in time; see its events.",
     Reason.NAME_CONFLICT: "An older object has this name; choose another.",
     Reason.RESTORED: "To run it again, create it under another name or without the annotation "
     "octans.io/begun.",

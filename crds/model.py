@@ -148,7 +148,7 @@ class SliceStatus(Model):
     """Why its pod was deleted before it had started."""
     rc: int | None = None
     last_sequence: int = 0
-    """Highest frame number N such that all of 1..N were read and archived."""
+    """Highest frame number N such that all of 1..N are archived or in `log.missing`."""
     log_complete: bool = False
 
 
@@ -186,6 +186,8 @@ class LogStatus(Model):
     bytes: int = 0
     complete: bool = False
     missing: tuple[MissingRange, ...] = ()
+    message: str | None = None
+    """Why something is missing."""
     archive: str | None = None
     """Where the whole log is: `configmaps` or an object store's URL."""
     cut: bool = False

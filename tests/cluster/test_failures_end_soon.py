@@ -22,9 +22,10 @@ from tests.cluster.platform.pods import (
     mutating,
 )
 from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.quotas import quota
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
-from tests.cluster.test_want_of_room import quota, waits
+from tests.cluster.test_want_of_room import waits
 
 SECONDS = 30
 """Every one must have ended by then; the tasks' own deadline is 3600 s."""

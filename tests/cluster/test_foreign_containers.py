@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.cluster.platform.calls import SUCCESS, Octans, log, unique
+from tests.cluster.platform.calls import FAILED, SUCCESS, Octans, log, unique
 from tests.cluster.platform.given import Given
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Machine, mark
@@ -17,45 +17,56 @@ from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 
 
-def added(image: str, place: str, name: str) -> str:
-    """A CEL expression: one more container, which sleeps, where a JSON patch's path says."""
-    drop = "Object.spec.containers.securityContext.capabilities{drop: ['ALL']}"
+def container(kind: str, image: str, name: str, command: list[str], more: str = "") -> str:
+    """A CEL expression: a container of the list `kind` as Pod Security `restricted` allows it."""
+    drop = f"Object.spec.{kind}.securityContext.capabilities{{drop: ['ALL']}}"
     context = (
-        "Object.spec.containers.securityContext"
+        f"Object.spec.{kind}.securityContext"
         f"{{allowPrivilegeEscalation: false, capabilities: {drop}}}"
     )
-    container = (
-        f"Object.spec.containers{{name: '{name}', image: '{image}',"
-        f" command: ['sleep', '600'], securityContext: {context}}}"
+    return (
+        f"Object.spec.{kind}{{name: '{name}', image: '{image}', command: {command},"
+        f" securityContext: {context}{more}}}"
     )
-    return f"[JSONPatch{{op: 'add', path: '/spec/containers/{place}', value: {container}}}]"
 
 
 @asynccontextmanager
-async def injected(kubectl: Kubectl, given: Given, place: str, name: str) -> AsyncIterator[None]:
-    """Every pod of the tasks' namespace gets one more container."""
-    policy = mutating("octans-test-containers", added(given.runner_image, place, name))
+async def injected(kubectl: Kubectl, path: str, value: str) -> AsyncIterator[None]:
+    """Every pod of the tasks' namespace gets one more container: at a JSON patch's path, in CEL."""
+    expression = f"[JSONPatch{{op: 'add', path: '/spec/{path}', value: {value}}}]"
+    policy = mutating("octans-test-containers", expression)
     items = [policy, bound(policy, kubectl.namespace)]
     objects = {"apiVersion": "v1", "kind": "List", "items": items}
     await kubectl("create", "-f", "-", stdin=objects)
     try:
         await are_changed(
-            kubectl, lambda spec: name in [each["name"] for each in spec["containers"]]
+            kubectl, lambda spec: len(spec["containers"] + spec.get("initContainers", [])) > 1
         )
         yield
     finally:
         await kubectl("delete", "-f", "-", stdin=objects)
 
 
-@pytest.mark.parametrize(("place", "name"), [("0", "mesh-proxy"), ("-", "vault-agent")])
+SLEEP = ["sleep", "600"]
+PLACES = {
+    "a container before ours": ("containers/0", "containers", "mesh-proxy", ""),
+    "a container behind ours": ("containers/-", "containers", "vault-agent", ""),
+    "a sidecar that Kubernetes itself ends": (
+        "initContainers", "initContainers", "mesh-proxy", ", restartPolicy: 'Always'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", PLACES)
 async def test_only_the_runner_counts(
     octans: Octans, tasks: Tasks, controller: HostProcess, kubectl: Kubectl, given: Given,
-    machines: list[Machine], place: str, name: str,
+    machines: list[Machine], row: str,
 ) -> None:  # fmt: skip
     """It ends when the play does, its log is whole, and what goes on beside it is ended."""
     assert controller.running
     http, made = unique("http"), unique("object")
-    async with injected(kubectl, given, place, name):
+    path, kind, name, more = PLACES[row]
+    value = container(kind, given.runner_image, name, SLEEP, more)
+    async with injected(kubectl, path, value if "/" in path else f"[{value}]"):
         number, _ = await asyncio.gather(
             octans.run(http, [machines[0].address], [mark(http), {"raw": "echo done"}]),
             tasks.create(manifest(made, [machines[0].address], tasks=[mark(made)])),
@@ -82,3 +93,24 @@ async def test_only_the_runner_counts(
         seconds=30,
     )  # fmt: skip
     assert json.dumps(job["spec"]["template"]).count('"name": "runner"') == 1
+
+
+async def test_an_init_container_that_fails_is_named(
+    octans: Octans, tasks: Tasks, controller: HostProcess, kubectl: Kubectl, given: Given,
+    machines: list[Machine],
+) -> None:  # fmt: skip
+    assert controller.running
+    http, made = unique("http"), unique("object")
+    fails = container("initContainers", given.runner_image, "mesh-init", ["false"])
+    async with injected(kubectl, "initContainers", f"[{fails}]"):
+        number, _ = await asyncio.gather(
+            octans.run(http, [machines[0].address], [mark(http)]),
+            tasks.create(manifest(made, [machines[0].address], tasks=[mark(made)])),
+        )
+        seen, task = await asyncio.gather(octans.ended(number, seconds=40), tasks.ended(made))
+    said = "Its init container mesh-init ended with exit code 1."
+    assert (seen["status"], seen["reason"]) == (FAILED, "NeverStarted")
+    assert task.status.reason == "NeverStarted"
+    for message in (seen["err"], task.status.message):
+        assert message.startswith(said), message
+    assert [await machines[0].marks(mark) for mark in (http, made)] == [0, 0]

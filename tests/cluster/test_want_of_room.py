@@ -1,8 +1,6 @@
 """Nodes that are full and quotas that are used up: a task waits as Queued and says for what."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
@@ -11,8 +9,9 @@ import pytest
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import INIT, RUNNING, STOPPED, SUCCESS, Octans, unique
 from tests.cluster.platform.kubectl import Kubectl
-from tests.cluster.platform.machines import Machine, mark, total_marks
+from tests.cluster.platform.machines import Machine, held, let_go, mark, total_marks
 from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.quotas import quota
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 
@@ -20,18 +19,6 @@ FULL = "Insufficient cpu"
 """The scheduler's words for it."""
 HOLDING = {"Pending", "Running"}
 """Phases of pods that may take room."""
-
-
-def held(label: str) -> list[dict[str, Any]]:
-    """Work that lasts until it is let go."""
-    return [
-        mark(label),
-        {"name": "wait", "raw": f"until [ -e /tmp/go-{label} ]; do sleep 0.1; done"},
-    ]
-
-
-async def let_go(machine: Machine, label: str) -> None:
-    await machine.run(f"touch /tmp/go-{label}")
 
 
 async def large_requests(kubectl: Kubectl, fit: int) -> dict[str, str]:
@@ -114,22 +101,6 @@ async def test_tasks_wait_for_room_on_full_nodes(
             ended = await octans.ended(one)
             assert (ended["status"], ended["reason"]) == (SUCCESS, "Completed"), ended
     assert await total_marks(machines, label) == [6, 0, 0]
-
-
-@asynccontextmanager
-async def quota(kubectl: Kubectl, name: str, resource: str, hard: int) -> AsyncIterator[None]:
-    """A quota in the tasks' namespace that counts already."""
-    await kubectl("create", "quota", name, f"--hard={resource}={hard}")
-    try:
-        await wait_for(
-            "the quota counts",
-            lambda: kubectl.json("get", "quota", name),
-            lambda quota: quota["status"].get("hard") and quota["status"].get("used"),
-            seconds=20,
-        )
-        yield
-    finally:
-        await kubectl("delete", "quota", name)
 
 
 async def test_tasks_and_slices_wait_for_a_quota_on_pods(

@@ -1,6 +1,8 @@
 """Every row of the fault table that a decision answers."""
 
 import json
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -66,8 +68,7 @@ STEPS = {
         seen(claimed(), logs={0: s.begun_log(following=True)}), []),
     "followed already": (seen(claimed(), started(), logs={0: s.begun_log(following=True)}), []),
     "log to archive": (
-        seen(claimed(), started(), logs={0: s.begun_log(following=True, archive_due=True)}),
-        ["Archive"]),
+        seen(claimed(), started(), logs={0: s.begun_log(following=True)}), []),
     "the container ended, its log is unread": (seen(claimed(), over()), ["Follow"]),
     "the end is proven": (
         seen(claimed(), started(), logs={0: s.ended_log()}), ["Announce", "Retire"]),
@@ -262,6 +263,85 @@ def test_a_log_that_could_not_be_read_is_declared_missing() -> None:
     assert status.log is not None
     assert not status.log.complete
     assert [(gap.first, gap.last) for gap in status.log.missing] == [(1, 0)]
+
+
+FULL = "The archive did not take it: exceeded quota: q."
+
+
+def refused(**changes: Any) -> dict[int, LogView]:
+    """The log of a run that ended well, none of which the archive has taken."""
+    return {0: replace(s.ended_log(), archived=0, **{"refused": FULL, **changes})}
+
+
+def test_an_end_does_not_wait_for_an_archive_that_refuses() -> None:
+    plan = decide(seen(claimed(), over(), logs=refused(), archive_in=4.0), NOW)
+    assert steps(plan) == ["Announce", "Retire"]
+    assert plan.again == 4, "it is tried again"
+    assert plan.status is not None
+    assert plan.status.phase is Phase.SUCCEEDED
+    log = plan.status.log
+    assert log is not None
+    assert (log.complete, log.message) == (False, FULL)
+    assert [(gap.first, gap.last) for gap in log.missing] == [(1, 5)]
+    assert plan.status.slices[0].last_sequence == 0
+
+
+@pytest.mark.parametrize("stop_since", [None, ago(2)])
+def test_an_end_waits_a_moment_for_an_archive_that_does_not_answer(
+    stop_since: datetime | None,
+) -> None:
+    logs = refused(refused="", archiving=True)
+    plan = decide(seen(claimed(), over(), logs=logs, stop_since=stop_since), NOW)
+    assert plan.again is not None
+    assert plan.again <= 1
+    assert plan.status is None or plan.status.completion_time is None
+
+
+def test_what_the_archive_takes_after_the_end_is_told_then() -> None:
+    ended = decide(seen(claimed(), over(), logs=refused()), NOW).status
+    assert ended is not None
+    what = claimed().model_copy(update={"status": ended})
+    tried = decide(seen(what, over(), logs=refused(), archive_in=8.0), NOW)
+    assert (tried.status, tried.again) == (ended, 8)
+    late = decide(seen(what, over(), logs={0: replace(s.ended_log(), archived=5)}), NOW)
+    assert late.again is None
+    assert late.status is not None
+    assert late.status.log is not None
+    assert (late.status.log.complete, late.status.log.missing) == (True, ())
+    assert late.status.log.message is None
+    assert late.status.slices[0].last_sequence == 5
+    assert late.status.model_copy(update={"log": ended.log, "slices": ended.slices}) == ended
+    given_up = decide(seen(what, over(), logs=refused()), NOW + timedelta(seconds=601))
+    assert (given_up.status, given_up.again) == (ended, None)
+
+
+@pytest.mark.parametrize(
+    ("log", "missing", "message"),
+    [
+        ({"missing": ((1, 3),), "shed_why": FULL}, [(1, 3), (6, 0)],
+         f"{FULL} The runner could not say how much it had written."),
+        ({"missing": ((1, 3),), "shed_why": FULL, "measured": True}, [(1, 3)], FULL),
+        ({"missing": ((1, 3), (5, 5)), "shed_why": FULL, "lost": True, "measured": True},
+         [(1, 3), (5, 5)], f"{FULL} Part of it was lost before it was read."),
+        ({"measured": True, "complete": True}, [], None),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_told_with_every_cause(
+    log: dict[str, Any], missing: list[tuple[int, int]], message: str | None
+) -> None:
+    view = LogView(s.book(a="ok"), **{"last": 5, "archived": 5, "exhausted": True, **log})
+    status = decide(seen(claimed(), over(1, "Error"), logs={0: view}), NOW).status
+    assert status is not None
+    assert status.log is not None
+    assert [(gap.first, gap.last) for gap in status.log.missing] == missing
+    assert status.log.message == message
+
+
+def test_a_new_process_knows_no_more_of_an_ended_log_than_its_status() -> None:
+    ended = decide(seen(claimed(), over(), logs=refused()), NOW).status
+    assert ended is not None
+    what = claimed().model_copy(update={"status": ended})
+    assert decide(seen(what, over()), NOW).status == ended
 
 
 def test_a_stop_names_the_hosts_in_flight_of_all_slices() -> None:

@@ -2,9 +2,13 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.observed import LogView
+from controller.results import HostBook
+from controller.session import ArchiveState
 from controller.slicelog import SliceLog
 from crds import frames
 from crds.frames import Kind
@@ -44,7 +48,7 @@ def test_any_order_and_any_repetition_give_the_whole_log(texts: list[str], seed:
     shuffled = lines[1:] + random.Random(seed).choices(lines, k=5)
     random.Random(seed).shuffle(shuffled)
     found = read([lines[0], *shuffled])
-    view = found.view(archive_due=False)
+    view = found.view()
     assert view.complete
     assert view.last == len(lines)
     assert view.end is not None
@@ -57,7 +61,7 @@ def test_what_is_no_frame_of_this_run_is_passed_over() -> None:
     lines, _ = log_of(["a"])
     forged = frames.encode("other", 2, 1.0, Kind.END, {})[0]
     found = read([lines[0], forged, b"plain", b'{"kind":"end"}', b"\xff", *lines[1:]])
-    assert found.view(archive_due=False).complete
+    assert found.view().complete
 
 
 def test_a_lost_middle_is_declared() -> None:
@@ -66,7 +70,7 @@ def test_a_lost_middle_is_declared() -> None:
     assert found.gap
     assert found.end is None
     found.skip_gap()
-    view = found.view(archive_due=False)
+    view = found.view()
     assert view.missing == ((3, 4),)
     assert view.end is not None
     assert not view.complete
@@ -76,14 +80,14 @@ def test_a_rotated_beginning_is_declared() -> None:
     lines, _ = log_of(["a", "b"])
     found = read(lines[2:])
     found.skip_gap()
-    assert found.view(archive_due=False).missing == ((1, 2),)
+    assert found.view().missing == ((1, 2),)
 
 
 def test_the_termination_message_tells_what_the_log_lost() -> None:
     lines, summary = log_of(["a", "b", "c"])
     found = read(lines[:2])
     found.close(summary)
-    view = found.view(archive_due=False)
+    view = found.view()
     assert view.missing == ((3, 5),)
     assert view.exhausted
     assert not view.complete
@@ -93,13 +97,13 @@ def test_the_termination_message_proves_a_whole_log_without_an_end_frame() -> No
     lines, summary = log_of(["a"], end=False)
     found = read(lines)
     found.close(summary)
-    assert found.view(archive_due=False).complete
+    assert found.view().complete
 
 
 def test_a_changed_line_is_no_proof() -> None:
     lines, _ = log_of(["a", "b"])
     lines[1] = lines[1].replace(b'"a"', b'"x"')
-    assert not read(lines).view(archive_due=False).complete
+    assert not read(lines).view().complete
 
 
 def test_archive_and_restart_go_on_where_it_stood() -> None:
@@ -116,7 +120,7 @@ def test_archive_and_restart_go_on_where_it_stood() -> None:
     rest = again.pack("uid")
     assert rest is not None
     assert (rest.first, rest.last) == (21, len(lines))
-    assert again.view(archive_due=False).complete
+    assert again.view().complete
     assert kept.lines() + rest.lines() == lines
 
 
@@ -135,8 +139,76 @@ def test_chunks_are_bounded_and_stop_before_a_loss() -> None:
     assert spans[-1][1] == len(lines)
 
 
+def test_of_lines_that_cannot_be_archived_the_newest_are_kept() -> None:
+    lines, _ = log_of(["x" * 6000] * 20)
+    found = read(lines)
+    found.shed(50_000, "It is full.")
+    assert 0 < found.unarchived <= 50_000
+    view = found.view(refused="It is full.")
+    assert (view.shed_why, view.kept, view.lost) == ("It is full.", False, False)
+    assert view.gaps == ((1, len(lines)),), "what was given up, and what still waits"
+    rest = found.pack("uid")
+    assert rest is not None
+    found.archived(rest)
+    view = found.view()
+    assert view.gaps == ((1, rest.first - 1),)
+    assert (view.shed_why, view.kept) == ("It is full.", False)
+
+
+def test_lines_are_due_by_size_by_age_and_at_the_end() -> None:
+    lines, _ = log_of(["a"])
+    found = SliceLog(0)
+    assert not found.due(0, 0, 100)
+    found.feed(lines[0], 100)
+    assert not found.due(1000, 12, 111)
+    assert found.due(1000, 12, 112)
+    assert found.due(10, 12, 100)
+    for line in lines[1:]:
+        found.feed(line, 100)
+    assert found.due(1000, 12, 100)
+    chunk = found.pack("uid")
+    assert chunk is not None
+    found.archived(chunk)
+    assert not found.due(0, 0, 200)
+
+
+def test_an_archive_that_does_not_answer_is_waited_for_and_one_that_refuses_is_not() -> None:
+    state = ArchiveState()
+    for clock in (100.0, 105.0, 109.0):
+        state.failed("away", clock, passing=True)
+        assert not state.refused
+        assert state.wait(clock) == pytest.approx(0.2)
+    state.failed("away", 110, passing=True)
+    assert (state.refused, state.wait(110)) == (True, 2)
+    state.failed("away", 112, passing=True)
+    assert state.wait(112) == 4, "later each time"
+    for _ in range(9):
+        state.failed("away", 120, passing=True)
+    assert state.wait(120) == 15
+    state.succeeded()
+    assert (state.why, state.refused, state.wait(0)) == ("", False, 0)
+    state.failed("full", 100, passing=False)
+    assert state.refused
+
+
+@pytest.mark.parametrize(
+    ("missing", "archived", "gaps"),
+    [
+        ([], 9, ()),
+        ([], 4, ((5, 9),)),
+        ([(5, 6)], 4, ((5, 9),)),
+        ([(7, 7), (2, 2)], 7, ((2, 2), (7, 9))),
+    ],
+)
+def test_gaps_are_told_once_each(
+    missing: list[tuple[int, int]], archived: int, gaps: tuple[tuple[int, int], ...]
+) -> None:
+    log = LogView(HostBook(), last=9, archived=archived, missing=tuple(missing), refused="x")
+    assert log.gaps == gaps
+
+
 def test_the_tail_is_bounded() -> None:
     lines, _ = log_of([f"{number} " + "x" * 100 for number in range(1000)])
-    tail = read(lines).view(archive_due=False).tail
+    tail = read(lines).view().tail
     assert len(tail.encode()) <= 16 * 1024
     assert tail.endswith("x\n")

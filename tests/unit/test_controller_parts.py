@@ -143,6 +143,20 @@ def test_only_secrets_and_runners_that_are_for_tasks(
     assert (jobs.refusal(task(**spec), Settings()) is not None) is refused
 
 
+@pytest.mark.parametrize("field", ["vars", "playbook"])
+def test_what_nests_too_deep_to_be_run_is_refused(field: str) -> None:
+    data: Any = {"a": 1}
+    for _ in range(198):
+        data = {"a": data}
+    spec = {"tasks": None, field: [data]} if field == "playbook" else {field: {"b": data}}
+    assert jobs.refusal(task(**spec), Settings()) is None
+    for _ in range(2):
+        data = {"a": data}
+    spec = {"tasks": None, field: [data]} if field == "playbook" else {field: {"b": data}}
+    sentence = f"PlaybookInvalid: spec.{field} nests deeper than 200 levels."
+    assert jobs.refusal(task(**spec), Settings()) == sentence
+
+
 def test_pods_carry_what_the_installation_adds_and_keep_their_own() -> None:
     uid = names.LABEL_TASK_UID
     settings = Settings(
@@ -154,6 +168,44 @@ def test_pods_carry_what_the_installation_adds_and_keep_their_own() -> None:
     assert meta["labels"][uid] != "x"
     assert meta["annotations"]["linkerd.io/inject"] == "disabled"
     assert len(meta["annotations"]) > 1
+
+
+INIT = {
+    "none": ([], [], ""),
+    "all have ended": (
+        [{"name": "a"}], [{"name": "a", "state": {"terminated": {"exitCode": 0}}}], ""),
+    "one has not ended": (
+        [{"name": "a"}, {"name": "b"}],
+        [{"name": "a", "state": {"terminated": {"exitCode": 0}}}, {"name": "b", "state": {
+            "running": {}}}],
+        "Its init container b has not ended."),
+    "one failed": (
+        [{"name": "a"}], [{"name": "a", "state": {"terminated": {"exitCode": 3}}}],
+        "Its init container a ended with exit code 3."),
+    "one failed, and the sidecar before it was ended": (
+        [{"name": "mesh", "restartPolicy": "Always"}, {"name": "a"}],
+        [{"name": "mesh", "started": False, "state": {"terminated": {"exitCode": 137}}},
+         {"name": "a", "state": {"terminated": {"exitCode": 1}}}],
+        "Its init container a ended with exit code 1."),
+    "a sidecar that runs": (
+        [{"name": "a", "restartPolicy": "Always"}],
+        [{"name": "a", "started": True, "state": {"running": {}}}], ""),
+    "a sidecar that does not start": (
+        [{"name": "a", "restartPolicy": "Always"}],
+        [{"name": "a", "started": False, "state": {"waiting": {}}}],
+        "Its sidecar container a has not started."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", INIT)
+def test_what_keeps_the_runner_from_starting_is_named(row: str) -> None:
+    containers, states, said = INIT[row]
+    pod = {
+        "metadata": {"name": "t-0-x", "uid": "u"},
+        "spec": {"initContainers": containers},
+        "status": {"initContainerStatuses": states},
+    }
+    assert pod_view(pod).init == said
 
 
 def test_a_pod_is_read_as_it_stands() -> None:

@@ -113,6 +113,18 @@ def _pod(name: str, image: str) -> dict[str, Any]:
     }
 
 
+def held(label: str) -> list[dict[str, Any]]:
+    """Work that lasts until it is let go."""
+    return [
+        mark(label),
+        {"name": "wait", "raw": f"until [ -e /tmp/go-{label} ]; do sleep 0.1; done"},
+    ]
+
+
+async def let_go(machine: Machine, label: str) -> None:
+    await machine.run(f"touch /tmp/go-{label}")
+
+
 async def total_marks(machines: list[Machine], name: str) -> list[int]:
     """The start markers of a name on each machine, in order."""
     return list(await asyncio.gather(*(machine.marks(name) for machine in machines)))

@@ -1,0 +1,117 @@
+"""Keeps what was read of a task's log in its archive, and goes on without it where that fails.
+
+Record-keeping never delays an end by more than some seconds: what the archive refuses is told in
+`status.log`, and offered again, also for a while after the end.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from controller.capacity import quota_words
+from controller.session import Session
+from controller.settings import Settings
+from controller.slicelog import SliceLog
+from crds import errors, names
+from crds.archive import ConfigMapArchive
+from crds.client import CONFIG_MAPS, Client
+from crds.model import AnsibleTask
+
+log = logging.getLogger(__name__)
+
+_ATTEMPT: Final = 3.0
+"""Seconds that one write may take: other steps of the task wait for it."""
+
+
+class Archiver:
+    """Appends to tasks' archives and keeps each within its limit; `clock` gives seconds."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        archive: ConfigMapArchive,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._client = client
+        self._settings = settings
+        self._archive = archive
+
+    async def keep(self, task: AnsibleTask, session: Session) -> None:
+        """Archive what is due of a task's logs; a failure is noted in the session."""
+        state = session.archive
+        due = [part for part in session.logs.values() if self._due(part)]
+        if not due or self._clock() < state.next_attempt:
+            return
+        limit = self._settings.archive_limit // len(session.logs)
+        try:
+            for part in due:
+                await self._append(task, part)
+        except (errors.ClusterError, TimeoutError) as error:
+            self._failed(task, session, error, limit)
+            return
+        state.succeeded()
+        for part in due:
+            await self._shorten(task, part, limit)
+
+    def _due(self, part: SliceLog) -> bool:
+        settings = self._settings
+        return part.due(settings.archive_bytes, settings.archive_seconds, self._clock())
+
+    async def _append(self, task: AnsibleTask, part: SliceLog) -> None:
+        while (chunk := part.pack(task.metadata.uid)) is not None:
+            async with asyncio.timeout(_ATTEMPT):
+                kept = await self._archive.append(task, chunk)
+            part.archived(kept)
+
+    def _failed(self, task: AnsibleTask, session: Session, error: Exception, limit: int) -> None:
+        # A quota's own bookkeeping answers with a conflict when many objects are made at once.
+        passing = isinstance(error, errors.Unavailable | errors.Conflict | TimeoutError)
+        before = session.archive.refused
+        why = f"The archive did not take it: {_words(error)}"
+        session.archive.failed(why, self._clock(), passing=passing)
+        if not session.archive.refused:
+            return
+        for part in session.logs.values():
+            part.shed(limit, why)
+        if not before:
+            log.warning("log not archived", extra={"task": task.metadata.name, "reason": why})
+
+    async def _shorten(self, task: AnsibleTask, part: SliceLog, limit: int) -> None:
+        """Give up chunks out of the middle until the archive is within its limit."""
+        while sum(size for _, _, size in part.chunks) > limit:
+            victim = _middle(part.chunks, limit)
+            if victim is None:
+                return
+            meta = task.metadata
+            name = names.archive_chunk(meta.name, meta.uid, part.index, victim[0])
+            try:
+                await self._client.delete(CONFIG_MAPS, self._settings.namespace, name)
+            except errors.NotFound:
+                pass  # deleted before, and this process does not know it
+            except errors.ClusterError as error:
+                # It stays too long, which loses nothing; the next chunk brings another attempt.
+                log.warning(
+                    "archive not shortened", extra={"task": meta.name, "reason": str(error)}
+                )
+                return
+            part.forget(victim[0], victim[1])
+
+
+def _words(error: Exception) -> str:
+    """The API server's own words, where it had any."""
+    said = isinstance(error, errors.ClusterError) and error.reason
+    return quota_words(str(error)) if said else "the Kubernetes API did not answer."
+
+
+def _middle(chunks: list[tuple[int, int, int]], limit: int) -> tuple[int, int, int] | None:
+    """The oldest chunk that is neither in the first half of the limit nor the newest."""
+    size = 0
+    for chunk in sorted(chunks)[:-1]:
+        size += chunk[2]
+        if size > limit // 2:
+            return chunk
+    return None

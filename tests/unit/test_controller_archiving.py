@@ -1,0 +1,113 @@
+"""What becomes of lines that the archive does not take, and of an archive that is too large."""
+
+import pytest
+from kubernetes.aio.client import ApiClient, Configuration
+
+from controller import session
+from controller.archiving import Archiver
+from controller.session import Session
+from controller.settings import Settings
+from crds import errors
+from crds.archive import Chunk, ConfigMapArchive
+from crds.client import Client, Kind
+from crds.model import AnsibleTask
+from tests.unit.clock import Clock
+from tests.unit.seen import task
+from tests.unit.test_controller_log import log_of, read
+
+FULL = errors.OverQuota('configmaps "c" is forbidden: exceeded quota: q', reason="Forbidden")
+AWAY = errors.Unavailable("POST /x: ClientError")
+BUSY = errors.Conflict("Operation cannot be fulfilled on resourcequotas", reason="Conflict")
+
+
+class Archive(ConfigMapArchive):
+    """One that fails as told, and counts the attempts."""
+
+    def __init__(self) -> None:
+        self.fault: errors.ClusterError | None = None
+        self.attempts = 0
+        self.kept: list[Chunk] = []
+
+    async def append(self, task: AnsibleTask, chunk: Chunk) -> Chunk:
+        del task
+        self.attempts += 1
+        if self.fault is not None:
+            raise self.fault
+        self.kept.append(chunk)
+        return chunk
+
+
+class Deletions(Client):
+    """A client that refuses deletions, or takes them."""
+
+    def __init__(self) -> None:
+        super().__init__(ApiClient(Configuration()))
+        self.fault: errors.ClusterError | None = None
+        self.deleted: list[str] = []
+
+    async def delete(self, kind: Kind, namespace: str, name: str, **_: object) -> None:
+        del kind, namespace
+        if self.fault is not None:
+            raise self.fault
+        self.deleted.append(name)
+
+
+class Ground:
+    """An archiver of a task whose slices have all ended, and its clock."""
+
+    def __init__(self, slices: int, limit: int = 1 << 20, lines: int = 4) -> None:
+        self.clock, self.archive, self.client = Clock(), Archive(), Deletions()
+        settings = Settings(archive_limit=limit)
+        self.archiver = Archiver(self.client, settings, self.archive, self.clock)
+        self.task = task(hosts=[f"h{at}" for at in range(slices)], slices=slices)
+        self.lines, _ = log_of(["one", "two"])
+        logs = {at: read(self.lines[:lines]) for at in range(slices)}
+        for at, log in logs.items():
+            log.index = at
+        self.session = Session("u", "t", logs)
+
+    async def keep(self) -> session.ArchiveState:
+        await self.archiver.keep(self.task, self.session)
+        return self.session.archive
+
+
+async def test_a_refusal_is_one_for_all_slices() -> None:
+    ground = Ground(8)
+    ground.archive.fault = FULL
+    state = await ground.keep()
+    assert state.refused
+    assert state.why == "The archive did not take it: exceeded quota: q"
+    await ground.keep()
+    assert ground.archive.attempts == 1, "the other slices, and the next look, wait for their time"
+    ground.clock.now, ground.archive.fault = 2, None
+    state = await ground.keep()
+    assert (state.why, state.refused) == ("", False)
+    assert [chunk.index for chunk in ground.archive.kept] == [*range(8)]
+    assert not any(log.unarchived for log in ground.session.logs.values())
+
+
+@pytest.mark.parametrize("fault", [AWAY, BUSY])
+async def test_what_may_pass_is_waited_for_some_seconds(fault: errors.ClusterError) -> None:
+    ground = Ground(2)
+    ground.archive.fault = fault
+    while ground.clock.now < 10:
+        assert not (await ground.keep()).refused
+        ground.clock.now += 1
+    state = await ground.keep()
+    assert state.refused
+    assert ("did not answer" in state.why) is (fault is AWAY)
+
+
+async def test_an_archive_that_cannot_be_shortened_takes_lines_all_the_same() -> None:
+    ground = Ground(1, limit=1024, lines=2)
+    log = ground.session.logs[0]
+    log.chunks = [(at, at, 600) for at in range(-3, 0)]
+    ground.client.fault, ground.clock.now = FULL, 100
+    state = await ground.keep()
+    assert (state.why, log.unarchived, log.missing) == ("", 0, [])
+    ground.client.fault = errors.NotFound("deleted by a process before")
+    for line in ground.lines:
+        log.feed(line)
+    await ground.keep()
+    assert len(ground.archive.kept) == 2
+    assert log.missing == [(-3, -3), (-2, -2)], "with the next chunk, out of the middle"
