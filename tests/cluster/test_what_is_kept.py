@@ -3,6 +3,8 @@
 from tests.cluster.platform.calls import RUNNING, SUCCESS, Octans, log, unique
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.leftovers import leftovers
+from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.programs import restarted
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 
@@ -49,9 +51,16 @@ async def test_a_large_log_is_kept_whole(
 
 
 async def test_after_its_ttl_nothing_of_a_task_is_left(
-    octans: Octans, kubectl: Kubectl, tasks: Tasks, addresses: list[str]
+    octans: Octans, controller: HostProcess, kubectl: Kubectl, tasks: Tasks, addresses: list[str]
 ) -> None:
     """One that went well, one that failed and one that was stopped."""
+    async with restarted(controller, OCTANS_RESYNC_SECONDS="3"):
+        await _live_and_go(octans, kubectl, tasks, addresses)
+
+
+async def _live_and_go(
+    octans: Octans, kubectl: Kubectl, tasks: Tasks, addresses: list[str]
+) -> None:
     short = {"ttlSecondsAfterFinished": 1}
     failed = manifest(unique("failed"), addresses[:1], sshKeySecret="octans-none", **short)
     stopped = manifest(unique("stopped"), addresses[:1], cancel=True, **short)
@@ -73,8 +82,8 @@ async def test_after_its_ttl_nothing_of_a_task_is_left(
     async def left() -> set[str]:
         return set().union(*[await _kinds(tasks, of) for of in (uid, *uids)])
 
-    # Old tasks are looked for with every resync, each 30 s.
-    await wait_for("nothing is left", left, lambda found: not found, seconds=75, every=1)
+    # Old tasks are looked for with every resync.
+    await wait_for("nothing is left", left, lambda found: not found, seconds=40, every=0.5)
     answer = await octans.post("check", {"id": number})
     assert (answer.status_code, answer.json()["message"]) == (404, "task not found...")
     again = await octans.run(name, addresses[:1], [{"raw": "true"}])
