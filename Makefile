@@ -79,6 +79,10 @@ bench-front: $(SYNCED) ## Measure the HTTP front alone: rates, latencies, many s
 burst: $(SYNCED) ## Sixty requests at once on a node that holds fifteen runners: all must end well
 	@scripts/test tests/cluster/test_burst.py -m burst -rP
 
+.PHONY: faults
+faults: $(SYNCED) ## End controller and API at every write of a task's life, each in a run of its own
+	@scripts/test tests/faults -m faults -rP
+
 .PHONY: outcomes
 outcomes: $(SYNCED) ## 500 random playbooks: how hosts are said to have ended, against what really happened
 	@OCTANS_TEST_PLAYBOOKS=$${OCTANS_TEST_PLAYBOOKS:-500} $(BIN)/python -m pytest tests/cluster/runner/test_random_playbooks.py -rP

@@ -55,6 +55,16 @@ class Kubectl:
         found: dict[str, Any] = json.loads(await self(*arguments, "-o", "json"))
         return found
 
+    async def spawn(self, *arguments: str) -> asyncio.subprocess.Process:
+        """One that goes on, with its output and errors to be read."""
+        return await asyncio.create_subprocess_exec(
+            *self._start,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
     def now(self, *arguments: str) -> str:
         """Output and errors together, read at once; for reports outside the event loop."""
         done = subprocess.run(

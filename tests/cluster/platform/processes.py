@@ -36,6 +36,11 @@ class HostProcess:
 
     async def start(self, *, path: str = "/readyz", **more: str) -> None:
         """Start it, with some more environment, and wait until `path` answers 200."""
+        await self.launch(**more)
+        await self._answers(path)
+
+    async def launch(self, **more: str) -> None:
+        """Start it, with some more environment; it may end before it answers."""
         assert self._process is None, f"{self.module} runs already"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OCTANS_")}
         environment |= {"PYTHONUNBUFFERED": "1", **self._environment, **more}
@@ -48,7 +53,6 @@ class HostProcess:
                 stdout=log,
                 stderr=log,
             )
-        await self._answers(path)
 
     async def _answers(self, path: str) -> None:
         until = monotonic() + READY_SECONDS
@@ -73,6 +77,13 @@ class HostProcess:
     def running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
+
+    def has_died(self) -> bool:
+        """Whether it ended by itself since it was started; if so, it can be started again."""
+        if self._process is None or self._process.returncode is None:
+            return False
+        self._process = None
+        return True
 
     async def stop(self) -> None:
         """End it as a kubelet does, with SIGTERM; AssertionError where that takes too long."""

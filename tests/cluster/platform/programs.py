@@ -19,11 +19,11 @@ NO_SUCH_RUNNER = "missing"
 """Name of a runner whose image no node has and no registry serves."""
 
 
-async def api(installation: Installation, log: Path) -> HostProcess:
+async def api(installation: Installation, log: Path, module: str = "api") -> HostProcess:
     """The API on a loopback port; not started yet."""
     port = free_port()
     return HostProcess(
-        "api",
+        module,
         {
             "KUBECONFIG": str(await installation.kubeconfig_of("octans-api")),
             "OCTANS_NAMESPACE": installation.tasks_namespace,
@@ -37,7 +37,9 @@ async def api(installation: Installation, log: Path) -> HostProcess:
     )
 
 
-async def controller(installation: Installation, log: Path) -> HostProcess:
+async def controller(
+    installation: Installation, log: Path, module: str = "controller"
+) -> HostProcess:
     """The controller with its health on a loopback port; not started yet."""
     port = free_port()
     images = {
@@ -46,7 +48,7 @@ async def controller(installation: Installation, log: Path) -> HostProcess:
         NO_SUCH_RUNNER: "127.0.0.1:1/octans-no-such-image:none",
     }
     return HostProcess(
-        "controller",
+        module,
         {
             "KUBECONFIG": str(await installation.kubeconfig_of("octans-controller")),
             "OCTANS_NAMESPACE": installation.tasks_namespace,
