@@ -14,9 +14,8 @@ from controller.capacity import quota_words
 from controller.session import Session
 from controller.settings import Settings
 from controller.slicelog import SliceLog
-from crds import errors, names
+from crds import errors
 from crds.archive import ConfigMapArchive
-from crds.client import CONFIG_MAPS, Client
 from crds.model import AnsibleTask
 
 log = logging.getLogger(__name__)
@@ -30,13 +29,11 @@ class Archiver:
 
     def __init__(
         self,
-        client: Client,
         settings: Settings,
         archive: ConfigMapArchive,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._client = client
         self._settings = settings
         self._archive = archive
 
@@ -86,17 +83,12 @@ class Archiver:
             victim = _middle(part.chunks, limit)
             if victim is None:
                 return
-            meta = task.metadata
-            name = names.archive_chunk(meta.name, meta.uid, part.index, victim[0])
             try:
-                await self._client.delete(CONFIG_MAPS, self._settings.namespace, name)
-            except errors.NotFound:
-                pass  # deleted before, and this process does not know it
+                await self._archive.remove(task, part.index, victim[0])
             except errors.ClusterError as error:
                 # It stays too long, which loses nothing; the next chunk brings another attempt.
-                log.warning(
-                    "archive not shortened", extra={"task": meta.name, "reason": str(error)}
-                )
+                why = {"task": task.metadata.name, "reason": str(error)}
+                log.warning("archive not shortened", extra=why)
                 return
             part.forget(victim[0], victim[1])
 

@@ -52,7 +52,7 @@ class Reconciler:
         )
         self.registry = Registry(settings.max_running, datetime.now(UTC))
         self.sessions = Sessions(client, settings, archive)
-        self._archiver = Archiver(client, settings, archive)
+        self._archiver = Archiver(settings, archive)
         self._carrier = Carrier(client, self._store, settings, self.sessions)
         self.queue = WorkQueue(self.reconcile, _report)
 

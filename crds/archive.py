@@ -7,6 +7,7 @@ appends, the API reads; deleting the task deletes its archive.
 import base64
 import gzip
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,6 +96,12 @@ class ConfigMapArchive:
                 ) from error
             return there
         return chunk
+
+    async def remove(self, task: AnsibleTask, index: int, first: int) -> None:
+        """Give up the chunk of a slice that begins with frame `first`, if it is there."""
+        name = names.archive_chunk(task.metadata.name, task.metadata.uid, index, first)
+        with suppress(errors.NotFound):
+            await self._client.delete(CONFIG_MAPS, self._namespace, name)
 
     async def read(self, task: AnsibleTask) -> list[Chunk]:
         """All chunks of one task."""

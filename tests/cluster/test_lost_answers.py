@@ -25,7 +25,7 @@ class Faults:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._pipes: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
         self.lose = 0
         """So many answers to large requests are still to be lost."""
         self.speaks = asyncio.Event()
@@ -34,9 +34,27 @@ class Faults:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        there, back = await asyncio.open_connection(*self._target)
-        sent = 0
-        cut = asyncio.Event()
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            there, back = await asyncio.open_connection(*self._target)
+            try:
+                await self._pass_on(reader, back, there, writer)
+            finally:
+                back.close()
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _pass_on(
+        self,
+        reader: asyncio.StreamReader,
+        back: asyncio.StreamWriter,
+        there: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        sent, cut = 0, asyncio.Event()
 
         async def out() -> None:
             nonlocal sent
@@ -57,16 +75,13 @@ class Faults:
             writer.close()
             back.close()
 
-        for pipe in (out(), home()):
-            task = asyncio.create_task(pipe)
-            self._pipes.add(task)
-            task.add_done_callback(self._pipes.discard)
+        await asyncio.gather(out(), home(), return_exceptions=True)
 
     async def close(self) -> None:
         """End all connections."""
-        for pipe in list(self._pipes):
-            pipe.cancel()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
+        for connection in list(self._connections):
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
 
 @asynccontextmanager

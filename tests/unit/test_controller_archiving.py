@@ -1,7 +1,6 @@
 """What becomes of lines that the archive does not take, and of an archive that is too large."""
 
 import pytest
-from kubernetes.aio.client import ApiClient, Configuration
 
 from controller import session
 from controller.archiving import Archiver
@@ -9,7 +8,6 @@ from controller.session import Session
 from controller.settings import Settings
 from crds import errors
 from crds.archive import Chunk, ConfigMapArchive
-from crds.client import Client, Kind
 from crds.model import AnsibleTask
 from tests.unit.clock import Clock
 from tests.unit.seen import task
@@ -25,6 +23,8 @@ class Archive(ConfigMapArchive):
 
     def __init__(self) -> None:
         self.fault: errors.ClusterError | None = None
+        self.stuck: errors.ClusterError | None = None
+        self.removed: list[int] = []
         self.attempts = 0
         self.kept: list[Chunk] = []
 
@@ -36,29 +36,20 @@ class Archive(ConfigMapArchive):
         self.kept.append(chunk)
         return chunk
 
-
-class Deletions(Client):
-    """A client that refuses deletions, or takes them."""
-
-    def __init__(self) -> None:
-        super().__init__(ApiClient(Configuration()))
-        self.fault: errors.ClusterError | None = None
-        self.deleted: list[str] = []
-
-    async def delete(self, kind: Kind, namespace: str, name: str, **_: object) -> None:
-        del kind, namespace
-        if self.fault is not None:
-            raise self.fault
-        self.deleted.append(name)
+    async def remove(self, task: AnsibleTask, index: int, first: int) -> None:
+        del task, index
+        if self.stuck is not None:
+            raise self.stuck
+        self.removed.append(first)
 
 
 class Ground:
     """An archiver of a task whose slices have all ended, and its clock."""
 
     def __init__(self, slices: int, limit: int = 1 << 20, lines: int = 4) -> None:
-        self.clock, self.archive, self.client = Clock(), Archive(), Deletions()
+        self.clock, self.archive = Clock(), Archive()
         settings = Settings(archive_limit=limit)
-        self.archiver = Archiver(self.client, settings, self.archive, self.clock)
+        self.archiver = Archiver(settings, self.archive, self.clock)
         self.task = task(hosts=[f"h{at}" for at in range(slices)], slices=slices)
         self.lines, _ = log_of(["one", "two"])
         logs = {at: read(self.lines[:lines]) for at in range(slices)}
@@ -102,12 +93,13 @@ async def test_an_archive_that_cannot_be_shortened_takes_lines_all_the_same() ->
     ground = Ground(1, limit=1024, lines=2)
     log = ground.session.logs[0]
     log.chunks = [(at, at, 600) for at in range(-3, 0)]
-    ground.client.fault, ground.clock.now = FULL, 100
+    ground.archive.stuck, ground.clock.now = FULL, 100
     state = await ground.keep()
     assert (state.why, log.unarchived, log.missing) == ("", 0, [])
-    ground.client.fault = errors.NotFound("deleted by a process before")
+    ground.archive.stuck = None
     for line in ground.lines:
         log.feed(line)
     await ground.keep()
     assert len(ground.archive.kept) == 2
-    assert log.missing == [(-3, -3), (-2, -2)], "with the next chunk, out of the middle"
+    assert ground.archive.removed == [-3, -2], "with the next chunk, out of the middle"
+    assert log.missing == [(-3, -3), (-2, -2)]
