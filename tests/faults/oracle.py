@@ -49,8 +49,8 @@ class History:
     """Of the task object, each that a watch brought, in order."""
     pods: Sequence[Object] = ()
     """States of its pods, in order."""
-    chunks: Sequence[Chunk] = ()
-    """What its archive held at last."""
+    chunks: Sequence[Chunk] | None = ()
+    """What its archive held at last; None: it went with the task before it was read."""
     marks: Mapping[str, int] = field(default_factory=dict)
     """How often the play's first task ran, by host."""
     due: float | None = None
@@ -89,24 +89,25 @@ def _nothing_lost(history: History) -> Iterator[str]:
     last = _last(history)
     log = last.get("status", {}).get("log")
     slices = last.get("status", {}).get("slices", [])
-    if log is None or not _terminal(last):
+    if history.chunks is None or log is None or not _terminal(last):
         return
     missing: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for gap in log.get("missing", []):
         missing[gap.get("slice", 0)].append((gap.get("first", 0), gap.get("last", 0)))
     for part in slices:
         index = part.get("index", 0)
-        yield from _slice(history, index, missing[index], whole=part.get("logComplete", False))
+        whole = part.get("logComplete", False)
+        yield from _slice(history.chunks, index, missing[index], whole=whole)
     if log.get("complete") and any(missing.values()):
         yield "the log is called complete and lacks something"
 
 
 def _slice(
-    history: History, index: int, missing: list[tuple[int, int]], *, whole: bool
+    chunks: Sequence[Chunk], index: int, missing: list[tuple[int, int]], *, whole: bool
 ) -> Iterator[str]:
     """What is wrong with one slice's archive."""
     kept: dict[int, Frame] = {}
-    yield from (f"slice {index}: {said}" for said in _unpacked(history.chunks, index, kept))
+    yield from (f"slice {index}: {said}" for said in _unpacked(chunks, index, kept))
     end = next((frame for frame in kept.values() if frame.kind is Kind.END), None)
     last = end.seq if end else max(kept, default=0)
     declared = {n for first, to in missing for n in range(first, (to or max(first, last)) + 1)}

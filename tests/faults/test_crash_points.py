@@ -198,7 +198,7 @@ class Life:
         history = History(
             states=ground.recorder.task(self.uid),
             pods=ground.recorder.pods(self.uid),
-            chunks=await archive.read(there) if there else (),
+            chunks=await archive.read(there) if there else None,
             marks={machine.address: await machine.marks(self.name) for machine in ground.machines},
             due=self.restarted + 40,
         )
