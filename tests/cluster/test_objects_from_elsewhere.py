@@ -202,7 +202,7 @@ async def test_tasks_elsewhere_are_refused(
     sentence = f"AnsibleTasks belong in {installation.tasks_namespace}, or in a namespace labelled"
     assert sentence in answer.err
     await kubectl("create", dry, "-f", "-", stdin=body)
-    other = f"{installation.namespace}-other"
+    other = unique("elsewhere")
     space = {"kind": "Namespace", "apiVersion": "v1",
              "metadata": {"name": other, "labels": {"octans.io/tasks": "true"}}}  # fmt: skip
     await kubectl("create", "-f", "-", stdin=space)
