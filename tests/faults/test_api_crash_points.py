@@ -110,6 +110,7 @@ async def test_the_api_ends_at_a_write(
 ) -> None:
     """The same request again makes no second task and loses none, and no Secret stays."""
     assert controller.running
+    await front.process.stop()
     front.writes.write_text("")
     await front.start()
     wrong = await asked(front, stop=stop)
