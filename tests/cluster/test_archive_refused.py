@@ -92,17 +92,22 @@ async def events_refused(kubectl: Kubectl) -> AsyncIterator[None]:
         "apiVersion": "v1", "kind": "Event", "metadata": {"name": unique("probe")},
         "involvedObject": {"namespace": kubectl.namespace}, "reason": "Probe",
     }  # fmt: skip
-    await kubectl("create", "-f", "-", stdin=objects)
-    try:
+
+    async def told(what: str, *, refused: bool) -> None:
         await wait_for(
-            "events are refused",
+            what,
             lambda: kubectl.ask("create", "-f", "-", "--dry-run=server", stdin=probe),
-            lambda answer: "no events here" in answer.err,
+            lambda answer: ("no events here" in answer.err) is refused,
             seconds=30,
         )
+
+    await kubectl("create", "-f", "-", stdin=objects)
+    try:
+        await told("events are refused", refused=True)
         yield
     finally:
         await kubectl("delete", "-f", "-", stdin=objects)
+        await told("events are taken again", refused=False)
 
 
 async def test_events_that_cannot_be_written_hold_up_no_end(

@@ -15,11 +15,12 @@ from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine, mark
 from tests.cluster.platform.pods import (
     PODS_CREATED,
-    are_changed,
     bare_pod,
     bound,
-    is_refused,
+    changing,
     mutating,
+    refusing,
+    rules,
 )
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.quotas import quota
@@ -189,24 +190,19 @@ async def test_pod_security_refuses_the_pod(
     assert "hostPath" in message
 
 
-@pytest.mark.parametrize(("rules", "sentence"), RULES.values(), ids=RULES)
+@pytest.mark.parametrize(("made", "sentence"), RULES.values(), ids=RULES)
 async def test_a_rule_that_the_runner_pod_breaks(
     octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str],
-    rules: list[dict[str, Any]], sentence: str,
+    made: list[dict[str, Any]], sentence: str,
 ) -> None:  # fmt: skip
-    bindings = [bound(rule, kubectl.namespace) for rule in rules if "Policy" in rule["kind"]]
-    objects = {"apiVersion": "v1", "kind": "List", "items": [*rules, *bindings]}
-    await kubectl("create", "-f", "-", stdin=objects)
-    try:
-        await is_refused(kubectl, sentence)
+    bindings = [bound(rule, kubectl.namespace) for rule in made if "Policy" in rule["kind"]]
+    async with rules(kubectl, [*made, *bindings], refusing(sentence)):
         number = await octans.run(unique("breaks"), addresses[:1], [{"raw": "true"}])
         message = await fails(tasks, addresses[0], "PodRefused")
         assert sentence in message, "in the API server's words"
         seen = await octans.ended(number, seconds=SECONDS)
         assert (seen["status"], seen["reason"]) == (FAILED, "PodRefused")
         assert sentence in seen["err"]
-    finally:
-        await kubectl("delete", "-f", "-", stdin=objects)
 
 
 async def test_what_rules_add_to_the_pod_does_no_harm(
@@ -235,22 +231,15 @@ async def test_what_rules_add_to_the_pod_does_no_harm(
         f"value: Object.spec.tolerations{{{added}}}}}]",
     )
     binding = bound(policy, kubectl.namespace)
-    items = [limits, priority, policy, binding]
-    objects = {"apiVersion": "v1", "kind": "List", "items": items}
-    await kubectl("create", "-f", "-", stdin=objects)
-    try:
-        await are_changed(
-            kubectl,
-            lambda spec: toleration in spec.get("tolerations", []) and spec.get("priority") == 7,
-        )
+    tolerates = changing(lambda spec: toleration in spec.get("tolerations", []))
+    preferred = changing(lambda spec: spec.get("priority") == 7)
+    async with rules(kubectl, [limits, priority, policy, binding], tolerates, preferred):
         number = await octans.run(unique("added-to"), addresses[:1], [{"raw": "true"}])
         assert (await octans.ended(number))["status"] == SUCCESS
         claim = (await tasks.by_id(number)).status.slices[0]
         pod = await kubectl.json("get", "pod", str(claim.pod))
         assert pod["spec"]["priorityClassName"] == "octans-test-default"
         assert toleration in pod["spec"]["tolerations"]
-    finally:
-        await kubectl("delete", "-f", "-", stdin=objects)
 
 
 async def test_no_node_fits_and_a_quota_that_others_use_up(

@@ -11,7 +11,7 @@ from tests.cluster.platform.calls import FAILED, SUCCESS, Octans, log, unique
 from tests.cluster.platform.given import Given
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Machine, mark
-from tests.cluster.platform.pods import are_changed, bound, mutating
+from tests.cluster.platform.pods import bound, changing, mutating, rules
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
@@ -35,16 +35,9 @@ async def injected(kubectl: Kubectl, path: str, value: str) -> AsyncIterator[Non
     """Every pod of the tasks' namespace gets one more container: at a JSON patch's path, in CEL."""
     expression = f"[JSONPatch{{op: 'add', path: '/spec/{path}', value: {value}}}]"
     policy = mutating("octans-test-containers", expression)
-    items = [policy, bound(policy, kubectl.namespace)]
-    objects = {"apiVersion": "v1", "kind": "List", "items": items}
-    await kubectl("create", "-f", "-", stdin=objects)
-    try:
-        await are_changed(
-            kubectl, lambda spec: len(spec["containers"] + spec.get("initContainers", [])) > 1
-        )
+    added = changing(lambda spec: len(spec["containers"] + spec.get("initContainers", [])) > 1)
+    async with rules(kubectl, [policy, bound(policy, kubectl.namespace)], added):
         yield
-    finally:
-        await kubectl("delete", "-f", "-", stdin=objects)
 
 
 SLEEP = ["sleep", "600"]

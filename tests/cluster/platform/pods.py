@@ -1,10 +1,11 @@
 """Rules for the pods of a namespace, and pods of our own that they are tried on."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from tests.cluster.platform.kubectl import Kubectl
+from tests.cluster.platform.kubectl import Answer, Kubectl
 from tests.cluster.platform.waiting import wait_for
 
 PODS_CREATED: Final = {
@@ -76,23 +77,45 @@ def bare_pod(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
-async def is_refused(kubectl: Kubectl, sentence: str) -> None:
-    """Wait until the API server refuses a pod with a sentence: it takes rules up after a moment."""
-    await wait_for(
-        f"pods are refused: {sentence}",
-        lambda: kubectl.ask("create", "-f", "-", "--dry-run=server", stdin=bare_pod("probe")),
-        lambda answer: answer.code != 0 and sentence in answer.err,
-        seconds=30,
-    )
+Effect = Callable[[Answer], object]
+"""Whether the answer to the creation of a pod shows that rules are followed."""
 
 
-async def are_changed(kubectl: Kubectl, changed: Callable[[dict[str, Any]], object]) -> None:
-    """Wait until the spec of a new pod is as rules of the namespace make it."""
+def refusing(sentence: str) -> Effect:
+    """The effect of rules that refuse pods with a sentence."""
+    return lambda answer: answer.code != 0 and sentence in answer.err
+
+
+def changing(changed: Callable[[dict[str, Any]], object]) -> Effect:
+    """The effect of rules that change the spec of pods."""
+    return lambda answer: answer.code == 0 and changed(json.loads(answer.out)["spec"])
+
+
+@asynccontextmanager
+async def rules(
+    kubectl: Kubectl, objects: list[dict[str, Any]], *effects: Effect
+) -> AsyncIterator[None]:
+    """Rules for new pods of a namespace, each with its effect.
+
+    The API server takes them up, and lets go of them, some moments after they are made and deleted;
+    it is waited for both times, so that no other test's pods feel them.
+    """
+    items = {"apiVersion": "v1", "kind": "List", "items": objects}
+    await kubectl("create", "-f", "-", stdin=items)
+    try:
+        await _shows(kubectl, "rules are followed", lambda pod: all(each(pod) for each in effects))
+        yield
+    finally:
+        await kubectl("delete", "-f", "-", stdin=items)
+        await _shows(kubectl, "rules are gone", lambda pod: not any(each(pod) for each in effects))
+
+
+async def _shows(kubectl: Kubectl, what: str, effect: Effect) -> None:
     await wait_for(
-        "the rules change pods",
+        what,
         lambda: kubectl.ask(
             "create", "-f", "-", "--dry-run=server", "-o", "json", stdin=bare_pod("probe")
         ),
-        lambda answer: answer.code == 0 and changed(json.loads(answer.out)["spec"]),
+        effect,
         seconds=30,
     )
