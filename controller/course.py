@@ -222,7 +222,7 @@ def finish(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: dat
 def archive_late(seen: Observed, now: datetime) -> Plan:
     """After the end: tell what the archive has taken since, for as long as it may take more."""
     task, parts = seen.task, seen.slices()
-    if task.status.log is None or not any(part.log.last for part in parts):
+    if not any(part.log.last for part in parts):
         return Plan()  # nothing was written, or a new process has taken over
     over = now - (task.status.completion_time or now) > timedelta(seconds=_ARCHIVE_LATE)
     waits = any(part.log.refused or part.log.archiving for part in parts) and not over

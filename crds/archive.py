@@ -7,6 +7,7 @@ appends, the API reads; deleting the task deletes its archive.
 import base64
 import gzip
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -117,18 +118,15 @@ class ConfigMapArchive:
         for part in task.status.slices:
             # Behind a gap a chunk begins.
             ends = {gap.first: gap.last for gap in gaps if gap.slice == part.index}
-            first = 1
+            first = behind(1, ends)
             while first <= part.last_sequence:
-                if first in ends:
-                    first = ends[first] + 1
-                    continue
                 meta = task.metadata
                 name = names.archive_chunk(meta.name, meta.uid, part.index, first)
                 chunk = await self._get(name)
                 if chunk is None or chunk.task_uid != task.metadata.uid or len(found) >= _FEW:
                     return await self.read(task)
                 found.append(chunk)
-                first = chunk.last + 1
+                first = behind(chunk.last + 1, ends)
         return found
 
     async def _get(self, name: str) -> Chunk | None:
@@ -142,6 +140,16 @@ class ConfigMapArchive:
         """The chunks that a label selector fits: one list call for many tasks."""
         page = await self._client.list(CONFIG_MAPS, self._namespace, labels=labels)
         return [chunk for item in page.items if (chunk := _chunk(item)) is not None]
+
+
+def behind(first: int, gaps: Mapping[int, int]) -> int:
+    """The first frame from `first` on that is in no gap; `gaps` are first and last numbers.
+
+    One that ends before it begins is none: so looks one of unknown length.
+    """
+    while gaps.get(first, 0) >= first:
+        first = gaps[first] + 1
+    return first
 
 
 def owner_of(task: AnsibleTask) -> dict[str, Any]:

@@ -157,14 +157,7 @@ async def test_a_pod_that_starts_just_when_it_is_given_up(
 async def test_a_quota_that_could_never_let_a_pod_in(
     octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str]
 ) -> None:
-    await kubectl("create", "quota", "none-left", "--hard=pods=0")
-    try:
-        await wait_for(
-            "the quota counts",
-            lambda: kubectl.json("get", "quota", "none-left"),
-            lambda quota: quota["status"].get("hard"),
-            seconds=20,
-        )
+    async with quota(kubectl, "none-left", "pods", 0):
         number, message = await asyncio.gather(
             octans.run(unique("no-quota"), addresses[:1], [{"raw": "true"}]),
             fails(tasks, addresses[0], "QuotaExceeded"),
@@ -174,8 +167,6 @@ async def test_a_quota_that_could_never_let_a_pod_in(
         assert (seen["status"], seen["reason"]) == (FAILED, "QuotaExceeded")
         assert "none-left" in seen["err"]
         assert json.loads(seen["nodes"]) == addresses[:1]
-    finally:
-        await kubectl("delete", "quota", "none-left")
     number = await octans.run(unique("after-quota"), addresses[:1], [{"raw": "true"}])
     assert (await octans.ended(number))["status"] == SUCCESS
 

@@ -18,6 +18,7 @@ from crds import errors
 from crds.archive import ConfigMapArchive
 from crds.client import TASKS
 from crds.model import AnsibleTask
+from crds.tasks import TaskStore
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.installation import Installation
@@ -35,6 +36,8 @@ pytestmark = pytest.mark.faults
 LEASE_SECONDS: Final = 2
 SECONDS: Final = 60
 """A life is over by then, a takeover included."""
+TIDYING: Final = 4
+"""Seconds after the end in which the controller does its last writes."""
 PART: Final = "OCTANS_TEST_FAULTS_PART"
 """How many points of each scenario are tried; all where it is not set."""
 SEED: Final = "OCTANS_TEST_FAULTS_SEED"
@@ -52,13 +55,6 @@ class Ground:
     writes: Path
     """Where the controller notes its writes."""
 
-    async def patch(self, name: str, patch: dict[str, Any]) -> None:
-        """Change a task as a person would, who does not mind that it is gone."""
-        try:
-            await self.tasks.client.patch(TASKS, self.tasks.namespace, name, patch)
-        except errors.NotFound:
-            return
-
 
 Act = Callable[[Ground, str], Awaitable[None]]
 
@@ -68,7 +64,7 @@ async def _nothing(ground: Ground, name: str) -> None:
 
 
 async def _stop(ground: Ground, name: str) -> None:
-    await ground.patch(name, {"spec": {"cancel": True}})
+    await TaskStore(ground.tasks.client, ground.tasks.namespace).cancel(name)
 
 
 async def _delete(ground: Ground, name: str) -> None:
@@ -173,7 +169,7 @@ class Life:
                 acted = True
                 await self.scenario.act(self.ground, self.name)
             await asyncio.sleep(0.1)
-        until = time.monotonic() + _TIDYING
+        until = time.monotonic() + TIDYING
         while self.crash and not self.crashed and time.monotonic() < until:
             await self._revive()
             await asyncio.sleep(0.1)
@@ -190,7 +186,7 @@ class Life:
             await start(self.ground)
 
     async def end(self) -> list[str]:
-        """What was wrong with it. Its objects are deleted; `leftovers` looks for them later."""
+        """What was wrong with it. Its objects are deleted; `none_left` looks for them later."""
         ground = self.ground
         await ground.controller.stop()
         there = await _get(ground, self.name)
@@ -212,10 +208,6 @@ class Life:
         return [f"{self.crash or 'no crash'}: {each}" for each in found]
 
 
-_TIDYING: Final = 4
-"""Seconds after the end in which the controller does its last writes."""
-
-
 async def live(ground: Ground, scenario: Scenario, crash: str = "") -> tuple[Life, list[str]]:
     """One life, and what was wrong with it."""
     life = Life(ground, scenario, crash)
@@ -225,17 +217,12 @@ async def live(ground: Ground, scenario: Scenario, crash: str = "") -> tuple[Lif
 
 
 async def _get(ground: Ground, name: str) -> AnsibleTask | None:
-    try:
-        return await ground.tasks.get(name)
-    except errors.NotFound:
-        return None
+    return await TaskStore(ground.tasks.client, ground.tasks.namespace).get(name)
 
 
 async def none_left(ground: Ground, lives: list[Life]) -> list[str]:
     """What is left of lives that were deleted, some time after that."""
-    await ground.controller.start(
-        OCTANS_TEST_MODULE="controller", OCTANS_LEASE_SECONDS=str(LEASE_SECONDS)
-    )
+    await start(ground)
     client, namespace = ground.tasks.client, ground.tasks.namespace
 
     async def left() -> list[str]:

@@ -10,7 +10,7 @@ from controller.observed import LogView
 from controller.results import HostBook
 from controller.session import ArchiveState
 from controller.slicelog import SliceLog
-from crds import frames
+from crds import archive, frames
 from crds.frames import Kind
 from crds.records import RunStatus, Summary
 
@@ -205,6 +205,21 @@ def test_gaps_are_told_once_each(
 ) -> None:
     log = LogView(HostBook(), last=9, archived=archived, missing=tuple(missing), refused="x")
     assert log.gaps == gaps
+
+
+@pytest.mark.parametrize(
+    ("first", "gaps", "found"),
+    [
+        (1, {}, 1),
+        (1, {1: 3}, 4),
+        (1, {1: 3, 4: 4}, 5),
+        (1, {2: 3}, 1),
+        (6, {6: 0}, 6),
+        (6, {6: 2}, 6),
+    ],
+)
+def test_the_archive_is_read_behind_its_gaps(first: int, gaps: dict[int, int], found: int) -> None:
+    assert archive.behind(first, gaps) == found
 
 
 def test_the_tail_is_bounded() -> None:
