@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from crds import errors
-from crds.archive import ConfigMapArchive
 from crds.client import TASKS
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
@@ -28,8 +26,7 @@ from tests.cluster.platform.machines import Machine, mark
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import TERMINAL, Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
-from tests.faults.oracle import History, violations
-from tests.faults.recorder import Recorder, recording
+from tests.faults.judge import Judge
 
 pytestmark = pytest.mark.faults
 
@@ -40,7 +37,6 @@ TIDYING: Final = 4
 """Seconds after the end in which the controller does its last writes."""
 PART: Final = "OCTANS_TEST_FAULTS_PART"
 """How many points of each scenario are tried; all where it is not set."""
-SEED: Final = "OCTANS_TEST_FAULTS_SEED"
 
 
 @dataclass(slots=True)
@@ -51,7 +47,7 @@ class Ground:
     kubectl: Kubectl
     machines: list[Machine]
     controller: HostProcess
-    recorder: Recorder
+    judge: Judge
     writes: Path
     """Where the controller notes its writes."""
 
@@ -97,25 +93,19 @@ SCENARIOS = {
 }
 
 
-@pytest.fixture(scope="module")
-def seed() -> int:
-    """Decides which points are tried where not all are; another one each day."""
-    return int(os.environ.get(SEED) or datetime.now(UTC).toordinal())
-
-
 @pytest_asyncio.fixture(scope="module")
 async def ground(
     installation: Installation, controller_process: HostProcess, tasks: Tasks, kubectl: Kubectl,
-    machines: list[Machine], tmp_path_factory: pytest.TempPathFactory,
+    machines: list[Machine], judge: Judge,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Ground]:  # fmt: skip
-    """A controller of our own in the place of the session's, and somebody who watches."""
+    """A controller of our own in the place of the session's."""
     await tasks.cancel_all()
     if controller_process.running:
         await controller_process.stop()
     folder = tmp_path_factory.mktemp("crashes")
     process = await programs.controller(installation, folder / "log", "tests.faults.crashing")
-    async with recording(kubectl) as recorder:
-        yield Ground(tasks, kubectl, machines, process, recorder, folder / "writes")
+    yield Ground(tasks, kubectl, machines, process, judge, folder / "writes")
     await process.stop()
 
 
@@ -189,19 +179,9 @@ class Life:
         """What was wrong with it. Its objects are deleted; `none_left` looks for them later."""
         ground = self.ground
         await ground.controller.stop()
-        there = await _get(ground, self.name)
-        archive = ConfigMapArchive(ground.tasks.client, ground.tasks.namespace)
-        history = History(
-            states=ground.recorder.task(self.uid),
-            pods=ground.recorder.pods(self.uid),
-            chunks=await archive.read(there) if there else None,
-            marks={machine.address: await machine.marks(self.name) for machine in ground.machines},
-            due=self.restarted + 40,
+        found = await ground.judge.found(
+            self.name, self.uid, due=self.restarted + 40, ends=self.scenario.ends
         )
-        found = violations(history)
-        last = history.states[-1].object.get("status", {}).get("phase") if history.states else None
-        if self.scenario.ends and last != self.scenario.ends:
-            found.append(f"it ended {last}")
         for name in (self.name, f"{self.name}-a"):
             with suppress(errors.NotFound):
                 await ground.tasks.client.delete(TASKS, ground.tasks.namespace, name)
