@@ -52,7 +52,30 @@ class Archiver:
             return
         state.succeeded()
         for part in due:
-            await self._shorten(task, part, limit)
+            _shorten(part, limit)
+
+    async def prune(self, task: AnsibleTask, session: Session) -> None:
+        """Remove what the stored status declares missing for want of room.
+
+        In this order nothing is lost silently by a controller that believes to lead and does not:
+        its status is refused.
+        """
+        declared = task.status.log.missing if task.status.log is not None else ()
+        for part in session.logs.values():
+            for first, last in list(part.forgotten):
+                if not any(
+                    gap.slice == part.index and gap.first <= first and last <= gap.last
+                    for gap in declared
+                ):
+                    continue
+                try:
+                    await self._archive.remove(task, part.index, first)
+                except errors.ClusterError as error:
+                    # It stays too long, which loses nothing.
+                    why = {"task": task.metadata.name, "reason": str(error)}
+                    log.warning("archive not shortened", extra=why)
+                    return
+                part.forgotten.remove((first, last))
 
     def _due(self, part: SliceLog) -> bool:
         settings = self._settings
@@ -77,20 +100,14 @@ class Archiver:
         if not before:
             log.warning("log not archived", extra={"task": task.metadata.name, "reason": why})
 
-    async def _shorten(self, task: AnsibleTask, part: SliceLog, limit: int) -> None:
-        """Give up chunks out of the middle until the archive is within its limit."""
-        while sum(size for _, _, size in part.chunks) > limit:
-            victim = _middle(part.chunks, limit)
-            if victim is None:
-                return
-            try:
-                await self._archive.remove(task, part.index, victim[0])
-            except errors.ClusterError as error:
-                # It stays too long, which loses nothing; the next chunk brings another attempt.
-                why = {"task": task.metadata.name, "reason": str(error)}
-                log.warning("archive not shortened", extra=why)
-                return
-            part.forget(victim[0], victim[1])
+
+def _shorten(part: SliceLog, limit: int) -> None:
+    """Give up chunks out of the middle until the archive is within its limit."""
+    while sum(size for _, _, size in part.chunks) > limit:
+        victim = _middle(part.chunks, limit)
+        if victim is None:
+            return
+        part.forget(victim[0], victim[1])
 
 
 def _words(error: Exception) -> str:

@@ -196,14 +196,15 @@ class Carrier:
         self, task: AnsibleTask, reason: str, message: str, *, warning: bool
     ) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        meta = task.metadata
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{task.metadata.name}."},
+            # Named by what it says: whoever says it again is refused.
+            "metadata": {"name": names.event(meta.name, meta.uid, reason, message)},
             "involvedObject": {
                 "apiVersion": names.API_VERSION, "kind": names.KIND,
-                "name": task.metadata.name, "namespace": self._namespace,
-                "uid": task.metadata.uid,
+                "name": meta.name, "namespace": self._namespace, "uid": meta.uid,
             },
             "reason": reason, "message": message[:_EVENT_MESSAGE],
             "type": "Warning" if warning else "Normal",
@@ -212,6 +213,8 @@ class Carrier:
         }  # fmt: skip
         try:
             await self._client.create(EVENTS, self._namespace, body)
+        except errors.AlreadyExists:
+            return
         except errors.ClusterError as error:
             # An event is news for people; status says the same.
             _not_recorded(task, "event not written", error)

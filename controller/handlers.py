@@ -1,49 +1,63 @@
-"""kopf's part: watch streams that put names in the work queue. No logic, nothing returned.
+"""kopf's part: watch streams that tell what they show. No logic, nothing returned.
 
 kopf swallows what an `on.event` handler raises and writes what it returns to the object's status,
 so a handler only says that something happened.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import kopf
 
 from controller.views import JOB_NAME_LABEL
 from crds import names
+from crds.client import JOBS, PODS, TASKS
 
-Wake = Callable[[str], None]
+
+class Shown(NamedTuple):
+    """What a watch has shown of an object."""
+
+    kind: str
+    """Its plural."""
+    deleted: bool
+    """It is gone, or not of those watched any more."""
+    name: str
+    version: int
+    """Its resource version; those of one kind can be compared."""
+    job: str
+    """The Job that a pod belongs to; empty: none."""
 
 
-def registry(*, task: Wake, parts: Wake) -> kopf.OperatorRegistry:
-    """Handlers that call `task` with the name of a task object that something happened to, and
-    `parts` with that of the task whose Job or pod it happened to."""
+Show = Callable[[Shown], None]
+
+KINDS: Final = {
+    TASKS.plural: (names.GROUP, names.VERSION, f"!{names.LABEL_FINISHED}"),
+    JOBS.plural: ("batch", "v1", names.LABEL_TASK_UID),
+    PODS.plural: ("", "v1", names.LABEL_TASK_UID),
+}
+"""What is watched, by plural: group, version, label selector. What has not ended, and is ours."""
+
+
+def registry(show: Show) -> kopf.OperatorRegistry:
+    """Handlers that pass on what the watches show."""
     found = kopf.OperatorRegistry()
-
-    async def task_changed(name: str, **_: Any) -> None:  # noqa: ANN401 - kopf's
-        task(name)
-
-    async def job_changed(name: str, **_: Any) -> None:  # noqa: ANN401 - kopf's
-        parts(name)
-
-    async def pod_changed(labels: kopf.Labels, **_: Any) -> None:  # noqa: ANN401 - kopf's
-        if (name := labels.get(JOB_NAME_LABEL)) is not None:
-            parts(name)
-
     kopf.on.login(registry=found)(_login)
-    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=found)(task_changed)
-    kopf.on.event("batch", "v1", "jobs", registry=found)(job_changed)
-    kopf.on.event("v1", "pods", registry=found)(pod_changed)
+    for plural, (group, version, _) in KINDS.items():
+
+        async def changed(type: str | None, meta: kopf.Meta, kind: str = plural, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's
+            version = int(meta.get("resourceVersion", "0"))
+            job = meta.labels.get(JOB_NAME_LABEL, "")
+            show(Shown(kind, type == "DELETED", str(meta.name), version, job))
+
+        kopf.on.event(group, version, plural, registry=found, id=plural)(changed)
     return found
 
 
 def operator_settings() -> kopf.OperatorSettings:
     """How kopf is to watch: what has not ended and is ours; no finalizer, no event of its own."""
     found = kopf.OperatorSettings()
-    ours = names.LABEL_TASK_UID
-    found.watching.label_selectors[names.GROUP, names.PLURAL] = f"!{names.LABEL_FINISHED}"
-    found.watching.label_selectors["batch", "jobs"] = ours
-    found.watching.label_selectors["", "pods"] = ours
+    for plural, (group, _, selector) in KINDS.items():
+        found.watching.label_selectors[group, plural] = selector
     found.watching.chunk_size = 500
     # An API server cut off in the middle of a request must not stop the watch for minutes.
     found.networking.request_timeout = 30

@@ -1,28 +1,38 @@
 """The controller's own HTTP: alive, ready, metrics."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-BLIND_SECONDS: Final = 90
-"""So long without a successful list of tasks, and the process is better started anew."""
+_STUCK_SECONDS: Final = 90
+"""So long without a resync while it leads, and the process is better started anew."""
 
 
 class Health:
-    """What the probes are told; `listed` is called after every successful list of tasks."""
+    """What the probes are told."""
 
-    def __init__(self, before_metrics: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        before_metrics: Callable[[], None],
+        watches: Callable[[], Mapping[str, float | None]],
+        current: Callable[[], bool],
+    ) -> None:
         self._before_metrics = before_metrics
-        self._last_list = time.monotonic()
-        self.ready = False
+        self._watches = watches
+        self._current = current
+        self._resynced: float | None = None
 
-    def listed(self) -> None:
-        """All tasks were just listed."""
-        self._last_list = time.monotonic()
-        self.ready = True
+    def leads(self, *, leads: bool) -> None:
+        """Whether the process leads from now on."""
+        self._resynced = time.monotonic() if leads else None
+
+    def resynced(self) -> None:
+        """A resync was tried. Where the Kubernetes API is away, starting anew would not help."""
+        if self._resynced is not None:
+            self._resynced = time.monotonic()
 
     async def serve(self, port: int) -> web.AppRunner:
         """Listen on a port; the runner is to be cleaned up by the caller."""
@@ -40,16 +50,20 @@ class Health:
         return runner
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        blind = time.monotonic() - self._last_list
-        # Before the first list it waits for the Lease, which may take as long as it takes.
-        if self.ready and blind > BLIND_SECONDS:
-            return web.Response(status=503, text=f"no list of tasks for {blind:.0f} s\n")
+        if self._resynced is not None:
+            stuck = time.monotonic() - self._resynced
+            if stuck > _STUCK_SECONDS:
+                return web.Response(status=503, text=f"no resync for {stuck:.0f} s\n")
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return web.Response(
-            status=200 if self.ready else 503, text="ok\n" if self.ready else "no\n"
-        )
+        """Ready are leader and standby alike, once their watches show what there is."""
+        lines = ["leader" if self._resynced is not None else "standby"]
+        lines += [
+            f"watch of {kind}: " + ("not begun" if age is None else f"{age:.0f} s old")
+            for kind, age in self._watches().items()
+        ]
+        return web.Response(status=200 if self._current() else 503, text="\n".join(lines) + "\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:
         self._before_metrics()

@@ -6,6 +6,11 @@ from crds.model import AnsibleTask
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 
+LEADER = Gauge("octans_leader", "1 while this process leads; a standby has 0.")
+WATCH_AGE = Gauge(
+    "octans_watch_age_seconds",
+    "Since a watch was last known to show what lists find; NaN: not yet.", ["kind"],
+)  # fmt: skip
 FINISHED = Counter("octans_tasks_finished_total", "Tasks ended.", ["phase", "reason"])
 WAITING = Gauge("octans_tasks_waiting", "Tasks that wait for a place or for hosts.")
 ACTIVE = Gauge("octans_tasks_active", "Tasks that have a Job.")

@@ -11,6 +11,7 @@ from controller.archiving import Archiver
 from controller.capacity import Retry, Room
 from controller.carry import Carrier
 from controller.decide import decide
+from controller.handlers import Shown
 from controller.observe import Seen, observe
 from controller.observed import Limits, Observed, Turn
 from controller.obstacles import room_of
@@ -21,7 +22,7 @@ from controller.settings import Settings
 from controller.workqueue import WorkQueue
 from crds import names
 from crds.archive import ConfigMapArchive
-from crds.client import Client
+from crds.client import PODS, TASKS, Client
 from crds.conditions import Reason
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
@@ -168,6 +169,7 @@ class Reconciler:
                 if task.finished:
                     metrics.count_end(task)
             seen = replace(seen, task=task)
+        await self._archiver.prune(seen.task, session)
         for step in plan.after:
             await self._carrier.carry(step, seen, session, self._changed)
         if seen.task.finished:
@@ -205,15 +207,16 @@ class Reconciler:
         for waiting in self.registry.next(_FRONT):
             self.queue.add(waiting, self._settings.status_seconds)
 
-    def task_changed(self, name: str) -> None:
-        """Something happened to a task."""
-        self.queue.add(name)
-
-    def parts_changed(self, name: str) -> None:
-        """Something happened to the Job or a pod of a task; after its end that is no news."""
-        if self.registry.knows(name):
+    def shown(self, seen: Shown) -> None:
+        """A watch has shown a task, or a Job or a pod of one; after its end the latter are no
+        news."""
+        if seen.kind == TASKS.plural:
+            self.queue.add(seen.name)
+            return
+        name = seen.job if seen.kind == PODS.plural else seen.name
+        if name and self.registry.knows(name):
             self.queue.add(name, _GATHER)
-        elif self.registry.free(datetime.now(UTC)):
+        elif name and self.registry.free(datetime.now(UTC)):
             self._wake()
 
     async def resync(self) -> None:

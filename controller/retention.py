@@ -15,6 +15,8 @@ class Ended:
 
     name: str
     uid: str
+    version: str
+    """Its resource version."""
     ended: int
     expires: int
     stale: bool
@@ -23,20 +25,21 @@ class Ended:
 
 def ended(metadata: dict[str, Any]) -> Ended:
     """The metadata of a task that is marked as ended, read."""
-    name, uid = metadata["name"], metadata["uid"]
+    name, uid, version = metadata["name"], metadata["uid"], metadata["resourceVersion"]
     notes, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     if not provenance.own(labels.get(names.LABEL_FINISHED), uid):
-        return Ended(name, uid, 0, 0, stale=True)
+        return Ended(name, uid, version, 0, 0, stale=True)
     try:
         return Ended(
             name=name,
             uid=uid,
+            version=version,
             ended=int(notes[names.ANNOTATION_ENDED]),
             expires=int(notes[names.ANNOTATION_EXPIRES]),
             stale=int(notes[names.ANNOTATION_GENERATION]) != metadata.get("generation", 0),
         )
     except (KeyError, ValueError):
-        return Ended(name, uid, 0, 0, stale=True)
+        return Ended(name, uid, version, 0, 0, stale=True)
 
 
 def surplus(tasks: Iterable[Ended], now: float, *, keep: int, youngest: int) -> list[Ended]:
@@ -69,7 +72,10 @@ async def sweep(client: Client, settings: Settings, now: float) -> tuple[list[st
             break
     for task in surplus(found, now, keep=settings.keep_count, youngest=settings.keep_min_seconds):
         try:
-            await client.delete(TASKS, settings.namespace, task.name, uid=task.uid)
+            # As it was seen: somebody may just have said that it is to be kept for longer.
+            await client.delete(
+                TASKS, settings.namespace, task.name, uid=task.uid, resource_version=task.version
+            )
         except (errors.NotFound, errors.Conflict):
             continue
     return [task.name for task in found if task.stale], page.resource_version

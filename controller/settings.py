@@ -30,8 +30,8 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     health_port: int = Field(8081, description="Port of /healthz, /readyz and /metrics.")
     lease_name: str = Field("octans-controller", description="Lease that one controller holds.")
-    lease_seconds: int = Field(15, ge=2, description="Seconds after which a silent holder's Lease "
-                               "may be taken over.")  # fmt: skip
+    lease_seconds: int = Field(3, ge=2, description="Seconds after which a silent leader is "
+                               "replaced; more while the Kubernetes API is slow.")  # fmt: skip
 
     max_running: int = Field(50, ge=1, description="Tasks that may have pods at a time.")
     start_margin: int = Field(300, ge=1, description="Seconds a pod may take to start.")

@@ -41,6 +41,8 @@ class SliceLog:
         """Clock time (monotonic) of the oldest line that is not archived."""
         self.chunks: list[tuple[int, int, int]] = []
         """(first, last, compressed bytes) of what is archived."""
+        self.forgotten: list[tuple[int, int]] = []
+        """(first, last) of chunks that are declared missing and still to be removed."""
         self.cut = False
         self.shed_why = ""
         """Why lines were given up before they were archived, a sentence; empty where none were."""
@@ -152,8 +154,9 @@ class SliceLog:
             self.shed_why = why
 
     def forget(self, first: int, last: int) -> None:
-        """An archived chunk was given up for newer ones."""
+        """Give an archived chunk up for newer ones; it is removed once that is declared."""
         self.chunks = [chunk for chunk in self.chunks if chunk[0] != first]
+        self.forgotten.append((first, last))
         self.missing.append((first, last))
         self.cut = True
 

@@ -1,6 +1,7 @@
 """Names to look at: each at most once in line, never twice at a time, later where asked for."""
 
 import asyncio
+import contextlib
 import heapq
 from collections.abc import Awaitable, Callable
 
@@ -99,7 +100,7 @@ class WorkQueue:
         """Until something is added or ends, or the first name that is not held falls due."""
         upcoming = [due for due, name in self._heap if name not in held]
         wait = max(0.001, min(upcoming) - now) if upcoming else None
-        try:
-            await asyncio.wait_for(self._wake.wait(), wait)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            # NB: before Python 3.12 asyncio.wait_for loses a cancellation that comes with the wake.
+            async with asyncio.timeout(wait):
+                await self._wake.wait()

@@ -5,7 +5,7 @@ building them from every answer costs more than the call.
 """
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +58,9 @@ class Page(NamedTuple):
 class Client:
     """Calls to one Kubernetes API; raises errors.ClusterError only."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, may_write: Callable[[], bool] | None = None) -> None:
         self._api = api
+        self._may_write = may_write
 
     @classmethod
     async def connect(cls, *, connections: int = 100, kubeconfig: Path | None = None) -> "Client":
@@ -77,6 +78,11 @@ class Client:
         configuration.client_session_kwargs = {"trust_env": False}
         configuration.proxy = configuration.proxy or _proxy_of(configuration.host)
         return cls(ApiClient(configuration))
+
+    def fenced(self, may_write: Callable[[], bool]) -> "Client":
+        """The same connections; while `may_write` says no, whatever would write raises NotLeading
+        before anything is sent."""
+        return Client(self._api, may_write)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -257,6 +263,8 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> Object:
+        if method != "GET" and self._may_write is not None and not self._may_write():
+            raise errors.NotLeading(f"{method} {path}: this process does not lead at the moment")
         response = await self._send(method, path, query, body, content_type, accept=accept)
         try:
             answer = json.loads(await response.read())

@@ -10,6 +10,7 @@
     ├── Forbidden        we may not do this (403)
     │   └── OverQuota    a ResourceQuota of the namespace is used up (403)
     └── Unavailable      away, slow, overloaded: trying again may help (429, 5xx, network)
+        └── NotLeading   not sent: this process does not hold the Lease at the moment
 
 Messages are bounded and are the API server's own words; they are for logs and conditions, not for
 HTTP callers.
@@ -72,6 +73,10 @@ class Unavailable(ClusterError):
     ) -> None:
         super().__init__(message, status=status, reason=reason)
         self.retry_after = retry_after
+
+
+class NotLeading(Unavailable):
+    """Not sent, because this process does not hold the Lease at the moment."""
 
 
 _BY_STATUS: Final[dict[int, type[ClusterError]]] = {

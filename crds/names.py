@@ -140,3 +140,9 @@ def is_params_secret(task: str, secret: str) -> bool:
 def archive_chunk(task: str, uid: str, index: int, first: int) -> str:
     """Name of the ConfigMap with a slice's archived frames from number `first` on."""
     return f"{task}-{uid[:8]}-log-{index}-{first}"
+
+
+def event(task: str, uid: str, reason: str, message: str) -> str:
+    """Name of the Event with which a task's controller tells of a reason: one for what it says."""
+    said = hashlib.sha256(f"{reason}\0{message}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{task}-{uid[:8]}-{said[:12]}"

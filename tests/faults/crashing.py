@@ -1,8 +1,10 @@
-"""Starts a program that ends itself at a write: `python -m tests.faults.crashing`.
+"""Starts a program that ends or freezes itself at a write: `python -m tests.faults.crashing`.
 
 OCTANS_TEST_MODULE   api or controller
-OCTANS_TEST_WRITES   a file that gets the name of each write, one a line
-OCTANS_TEST_CRASH    `before WRITE` or `after WRITE`: SIGKILL there, the first time
+OCTANS_TEST_WRITES   a file that gets the name of each write that is sent, one a line
+OCTANS_TEST_CRASH    `before WRITE` or `after WRITE`: SIGKILL there, the first time;
+                     `frozen WRITE`: SIGSTOP before it is sent, and what became of it when it was
+                     sent at last is noted as `WRITE -> ANSWER`
 
 A write is named for what it is (`PATCH ansibletasks/status Running`), so that one that is added to
 the product later is found by the tests without being told of.
@@ -69,35 +71,44 @@ def _changed(body: Any) -> list[str]:
 
 
 def _install() -> None:
-    """Have every call of the client looked at."""
+    """Have every request of the client looked at."""
     side, _, wanted = os.environ.get("OCTANS_TEST_CRASH", "").partition(" ")
-    # Where all calls that are no streams come together.
-    plain = Client._json
+    # Where all requests come together, after whatever may keep them from being sent.
+    plain = Client._send
+    met = False
 
     async def watched(
         self: Client, method: str, path: str, query: Any, body: Any = None, *rest: Any, **more: Any
     ) -> Any:
+        nonlocal met
         name = name_of(method, path, body)
+        here = name is not None and name == wanted and not met
         if name is not None:
             _note(name)
-        if name is not None and name == wanted and side == "before":
-            _end()
-        answer = await plain(self, method, path, query, body, *rest, **more)
-        if name is not None and name == wanted:
-            _end()
+        met = met or here
+        if here and side == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if here and side == "frozen":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        try:
+            answer = await plain(self, method, path, query, body, *rest, **more)
+        except Exception as error:
+            if here:
+                _note(f"{name} -> {type(error).__name__}")
+            raise
+        if here and side == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if here:
+            _note(f"{name} -> accepted")
         return answer
 
-    Client._json = watched  # type: ignore[method-assign]  # the tests' hook, kept out of the product
+    Client._send = watched  # type: ignore[method-assign]  # the tests' hook, kept out of the product
 
 
 def _note(name: str) -> None:
     if file := os.environ.get("OCTANS_TEST_WRITES"):
         with Path(file).open("a") as lines:
             lines.write(name + "\n")
-
-
-def _end() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

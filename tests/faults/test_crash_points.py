@@ -20,7 +20,6 @@ from crds.tasks import TaskStore
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.installation import Installation
-from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.leftovers import leftovers
 from tests.cluster.platform.machines import Machine, mark
 from tests.cluster.platform.processes import HostProcess
@@ -30,11 +29,14 @@ from tests.faults.judge import Judge
 
 pytestmark = pytest.mark.faults
 
-LEASE_SECONDS: Final = 2
+QUICK: Final = {"OCTANS_LEASE_SECONDS": "2", "OCTANS_RESYNC_SECONDS": "2"}
 SECONDS: Final = 60
 """A life is over by then, a takeover included."""
 TIDYING: Final = 4
 """Seconds after the end in which the controller does its last writes."""
+SIDES: Final = ("before", "after", "frozen")
+HARMLESS: Final[set[str]] = set()
+"""Writes that change nothing when they come late."""
 PART: Final = "OCTANS_TEST_FAULTS_PART"
 """How many points of each scenario are tried; all where it is not set."""
 
@@ -44,12 +46,13 @@ class Ground:
     """What a life takes place on."""
 
     tasks: Tasks
-    kubectl: Kubectl
     machines: list[Machine]
     controller: HostProcess
+    second: HostProcess
+    """Takes the first one's place where that is frozen."""
     judge: Judge
     writes: Path
-    """Where the controller notes its writes."""
+    """Where the first one notes its writes."""
 
 
 Act = Callable[[Ground, str], Awaitable[None]]
@@ -95,26 +98,26 @@ SCENARIOS = {
 
 @pytest_asyncio.fixture(scope="module")
 async def ground(
-    installation: Installation, controller_process: HostProcess, tasks: Tasks, kubectl: Kubectl,
-    machines: list[Machine], judge: Judge,
-    tmp_path_factory: pytest.TempPathFactory,
+    installation: Installation, controller_process: HostProcess, tasks: Tasks,
+    machines: list[Machine], judge: Judge, tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Ground]:  # fmt: skip
-    """A controller of our own in the place of the session's."""
+    """Controllers of our own in the place of the session's."""
     await tasks.cancel_all()
     if controller_process.running:
         await controller_process.stop()
     folder = tmp_path_factory.mktemp("crashes")
-    process = await programs.controller(installation, folder / "log", "tests.faults.crashing")
-    yield Ground(tasks, kubectl, machines, process, judge, folder / "writes")
-    await process.stop()
+    first = await programs.controller(installation, folder / "log", "tests.faults.crashing")
+    second = await programs.controller(installation, folder / "second")
+    yield Ground(tasks, machines, first, second, judge, folder / "writes")
+    await first.stop()
+    await second.stop()
 
 
 async def start(ground: Ground, crash: str = "") -> None:
-    """The controller, with a point at which it is to end."""
+    """The controller, with a point at which it is to end or to freeze."""
     await ground.controller.launch(
         OCTANS_TEST_MODULE="controller", OCTANS_TEST_CRASH=crash,
-        OCTANS_TEST_WRITES=str(ground.writes), OCTANS_LEASE_SECONDS=str(LEASE_SECONDS),
-        OCTANS_RESYNC_SECONDS="2",
+        OCTANS_TEST_WRITES=str(ground.writes), **QUICK,
     )  # fmt: skip
 
 
@@ -127,7 +130,7 @@ class Life:
     crash: str = ""
     name: str = field(default_factory=lambda: unique("life"))
     crashed: bool = False
-    """Whether the controller reached the point at which it was to end."""
+    """Whether the controller reached the point at which it was to end or to freeze."""
     restarted: float = field(default_factory=time.time)
     uid: str = ""
 
@@ -174,22 +177,49 @@ class Life:
         if self.ground.controller.has_died():
             self.crashed, self.restarted = True, time.time()
             await start(self.ground)
+        if self.ground.controller.frozen and not self.ground.second.running:
+            self.crashed, self.restarted = True, time.time()
+            await self.ground.second.launch(**QUICK)
+
+    async def _thaw(self) -> list[str]:
+        """The frozen controller wakes up, and does what it was about to do; what it changed."""
+        if not self.ground.controller.frozen:
+            return []
+        self.ground.controller.wake()
+        write = self.crash.removeprefix("frozen ")
+        noted = await wait_for(
+            f"what became of {write}",
+            self._answers,
+            lambda found: found.get(write),
+            seconds=30,
+        )
+        print(f"    {write}: {noted[write]}")
+        refused = noted[write] != "accepted" or write in HARMLESS
+        return [] if refused else [f"{self.crash}: it was accepted"]
+
+    async def _answers(self) -> dict[str, str]:
+        lines = self.ground.writes.read_text().splitlines()
+        pairs = (line.rpartition(" -> ") for line in lines)
+        return {write: answer for write, arrow, answer in pairs if arrow}
 
     async def end(self) -> list[str]:
         """What was wrong with it. Its objects are deleted; `none_left` looks for them later."""
         ground = self.ground
+        wrong = await self._thaw()
         await ground.controller.stop()
+        await ground.second.stop()
         found = await ground.judge.found(
             self.name, self.uid, due=self.restarted + 40, ends=self.scenario.ends
         )
         for name in (self.name, f"{self.name}-a"):
             with suppress(errors.NotFound):
                 await ground.tasks.client.delete(TASKS, ground.tasks.namespace, name)
-        return [f"{self.crash or 'no crash'}: {each}" for each in found]
+        return wrong + [f"{self.crash or 'no crash'}: {each}" for each in found]
 
 
 async def live(ground: Ground, scenario: Scenario, crash: str = "") -> tuple[Life, list[str]]:
     """One life, and what was wrong with it."""
+    ground.writes.write_text("")
     life = Life(ground, scenario, crash)
     await life.begin()
     await life.go_on()
@@ -220,12 +250,12 @@ async def none_left(ground: Ground, lives: list[Life]) -> list[str]:
 
 
 async def points_of(ground: Ground, scenario: Scenario) -> list[str]:
-    """Where the controller can end in such a life: before and after each kind of write."""
-    ground.writes.write_text("")
+    """Where the controller can end or freeze in such a life."""
     _, found = await live(ground, scenario)
     assert found == []
     writes = dict.fromkeys(ground.writes.read_text().splitlines())
-    return [f"{side} {write}" for write in writes for side in ("before", "after")]
+    # The Lease is given back at the very end, where nobody looks any more.
+    return [f"{side} {write}" for write in writes for side in SIDES if write != "PATCH leases free"]
 
 
 @pytest.mark.parametrize("row", SCENARIOS)

@@ -8,7 +8,7 @@ from controller.session import Session
 from controller.settings import Settings
 from crds import errors
 from crds.archive import Chunk, ConfigMapArchive
-from crds.model import AnsibleTask
+from crds.model import AnsibleTask, LogStatus, MissingRange
 from tests.unit.clock import Clock
 from tests.unit.seen import task
 from tests.unit.test_controller_log import log_of, read
@@ -89,17 +89,27 @@ async def test_what_may_pass_is_waited_for_some_seconds(fault: errors.ClusterErr
     assert ("did not answer" in state.why) is (fault is AWAY)
 
 
-async def test_an_archive_that_cannot_be_shortened_takes_lines_all_the_same() -> None:
+def declaring(task: AnsibleTask, *gaps: tuple[int, int]) -> AnsibleTask:
+    """The task with a stored status that says what of the first slice's log is missing."""
+    missing = tuple(MissingRange(slice=0, first=first, last=last) for first, last in gaps)
+    status = task.status.model_copy(update={"log": LogStatus(missing=missing)})
+    return task.model_copy(update={"status": status})
+
+
+async def test_what_goes_for_want_of_room_is_declared_before_it_is_removed() -> None:
     ground = Ground(1, limit=1024, lines=2)
     log = ground.session.logs[0]
-    log.chunks = [(at, at, 600) for at in range(-3, 0)]
-    ground.archive.stuck, ground.clock.now = FULL, 100
-    state = await ground.keep()
-    assert (state.why, log.unarchived, log.missing) == ("", 0, [])
-    ground.archive.stuck = None
-    for line in ground.lines:
-        log.feed(line)
+    log.chunks, ground.clock.now = [(at, at, 600) for at in range(1, 4)], 100
     await ground.keep()
-    assert len(ground.archive.kept) == 2
-    assert ground.archive.removed == [-3, -2], "with the next chunk, out of the middle"
-    assert log.missing == [(-3, -3), (-2, -2)]
+    assert log.missing == [(1, 1), (2, 2)]
+    await ground.archiver.prune(ground.task, ground.session)
+    await ground.archiver.prune(declaring(ground.task, (2, 2), (7, 9)), ground.session)
+    assert ground.archive.removed == [2], "only what the stored status declares"
+    ground.archive.stuck = FULL
+    declared = declaring(ground.task, (1, 2))
+    await ground.archiver.prune(declared, ground.session)
+    assert ground.archive.removed == [2]
+    ground.archive.stuck = None
+    await ground.archiver.prune(declared, ground.session)
+    await ground.archiver.prune(declared, ground.session)
+    assert ground.archive.removed == [2, 1], "once"

@@ -63,7 +63,7 @@ def test_queue(cards: list[Card], places: int, expected: list[str]) -> None:
 
 
 def kept(name: str, ended_at: int, expires: int = 10_000, *, stale: bool = False) -> Ended:
-    return Ended(name, name, ended_at, expires, stale=stale)
+    return Ended(name, name, "1", ended_at, expires, stale=stale)
 
 
 RETENTION = {
@@ -83,11 +83,12 @@ def test_retention(tasks: list[Ended], keep: int, youngest: int, gone: list[str]
 def test_retention_reads_metadata() -> None:
     notes = {names.ANNOTATION_ENDED: "5", names.ANNOTATION_EXPIRES: "9",
              names.ANNOTATION_GENERATION: "1"}  # fmt: skip
-    own = {"name": "t", "uid": "u", "labels": {names.LABEL_FINISHED: "u"}, "annotations": notes}
-    assert ended({**own, "generation": 1}) == Ended("t", "u", 5, 9, stale=False)
-    assert ended({**own, "generation": 2}) == Ended("t", "u", 5, 9, stale=True)
+    head = {"name": "t", "uid": "u", "resourceVersion": "7"}
+    own = {**head, "labels": {names.LABEL_FINISHED: "u"}, "annotations": notes}
+    assert ended({**own, "generation": 1}) == Ended("t", "u", "7", 5, 9, stale=False)
+    assert ended({**own, "generation": 2}) == Ended("t", "u", "7", 5, 9, stale=True)
     copied = {**own, "labels": {names.LABEL_FINISHED: "another"}}
-    for strange in (copied, {**own, "annotations": {}}, {"name": "t", "uid": "u"}):
+    for strange in (copied, {**own, "annotations": {}}, head):
         assert ended({**strange, "generation": 1}).stale, "looked at, never swept by what it says"
 
 
@@ -275,3 +276,20 @@ async def test_the_work_queue_tries_again_after_failures_and_conflicts() -> None
     serving.cancel()
     assert reported == ["ValueError"]
     assert len(queue) <= 1
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_the_work_queue_ends_when_it_is_told_to_at_the_moment_it_wakes(turns: int) -> None:
+    async def reconcile(_: str) -> float | None:
+        return None
+
+    queue = WorkQueue(reconcile, lambda name, error: pytest.fail(f"{name}: {error}"))
+    serving = asyncio.create_task(queue.run(1))
+    queue.add("later", 60)
+    await asyncio.sleep(0.01)
+    queue.add("a")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    serving.cancel()
+    done, _ = await asyncio.wait({serving}, timeout=2)
+    assert done == {serving}

@@ -64,6 +64,19 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* Over nodes, where nothing else is said. Takes a dict of values and part. */}}
+{{- define "octans.spread" -}}
+{{- with .values.topologySpreadConstraints -}}
+{{ toYaml . }}
+{{- else -}}
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels: {{- include "octans.selector" .part | nindent 6 }}
+{{- end }}
+{{- end }}
+
 {{/* Images by the name that spec.runner chooses them by. */}}
 {{- define "octans.runnerImages" -}}
 {{- $current := include "octans.image" (dict "image" .Values.runner.image "root" .) -}}

@@ -78,6 +78,25 @@ class HostProcess:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    def freeze(self) -> None:
+        """Stop its time, as a paused virtual machine does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let its time go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether its time stands still."""
+        if not self.running or self._process is None:
+            return False
+        # proc(5): the state is the first field after the name, which may hold anything.
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
     def has_died(self) -> bool:
         """Whether it ended by itself since it was started; if so, it can be started again."""
         if self._process is None or self._process.returncode is None:
@@ -91,6 +110,7 @@ class HostProcess:
         if process is None or process.returncode is not None:
             return
         process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)  # it may be frozen
         try:
             await asyncio.wait_for(process.wait(), STOP_SECONDS)
         except TimeoutError:

@@ -11,8 +11,6 @@ from tests.cluster.platform.calls import Octans
 from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.processes import HostProcess, free_port
 
-LEASE_SECONDS = 5
-"""A killed controller's Lease runs out after so long; the default would make tests wait 15 s."""
 OLD_RUNNER = "py27"
 """Name of the runner for machines with an old Python."""
 NO_SUCH_RUNNER = "missing"
@@ -53,7 +51,6 @@ async def controller(
             "KUBECONFIG": str(await installation.kubeconfig_of("octans-controller")),
             "OCTANS_NAMESPACE": installation.tasks_namespace,
             "OCTANS_HEALTH_PORT": str(port),
-            "OCTANS_LEASE_SECONDS": str(LEASE_SECONDS),
             "OCTANS_RUNNER_IMAGES": json.dumps(images),
             "OCTANS_RUNNER_IMAGE_PULL_POLICY": "IfNotPresent",
         },

@@ -1,0 +1,143 @@
+"""kopf's watches, in a thread of their own, and whether they show what there is.
+
+In a thread because kopf takes over the signals of the thread it runs in, and ends every asyncio
+task that it finds there when it ends itself. Whatever ends it, it is started again.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import kopf
+
+from controller import handlers
+from controller.handlers import KINDS, Show, Shown
+from controller.sight import Sight
+from crds import errors
+from crds.client import JOBS, PODS, TASKS, Client, Kind
+
+log = logging.getLogger(__name__)
+
+BLIND_SECONDS: Final = 45.0
+"""A watch that has owed something for so long is blind. With what it takes until a list finds out,
+and until the process is there again, that is 90 s."""
+_TICK: Final = 5.0
+_FIRST_TICK: Final = 0.5
+"""Until the watches have begun."""
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 15.0
+_STOP: Final = 3.0
+"""Seconds that kopf has to end by itself."""
+_KINDS: Final = {kind.plural: kind for kind in (TASKS, JOBS, PODS)}
+
+
+class BlindError(RuntimeError):
+    """A watch does not show what lists find; the process is better started anew."""
+
+
+class Watches:
+    """The watches of tasks, Jobs and pods of one namespace."""
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        every: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._every = every
+        self._clock = clock
+        self._sights = {plural: Sight() for plural in KINDS}
+        self.listener: Show | None = None
+        """Hears of everything that is shown."""
+
+    async def run(self) -> None:
+        """Watch for ever, and compare with a list every so many seconds; BlindError where the
+        watches do not show what there is."""
+        stop = threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def show(seen: Shown) -> None:
+            if not stop.is_set():
+                loop.call_soon_threadsafe(self._show, seen)
+
+        given = (self._namespace, show, stop)
+        thread = threading.Thread(target=_watch, args=given, name="watches", daemon=True)
+        thread.start()
+        try:
+            await self._look_after()
+        finally:
+            stop.set()
+            await asyncio.to_thread(thread.join, _STOP)
+
+    def ages(self) -> Mapping[str, float | None]:
+        """Seconds since each watch was last known to show what there is, by plural."""
+        now = self._clock()
+        return {plural: sight.age(now) for plural, sight in self._sights.items()}
+
+    @property
+    def current(self) -> bool:
+        """Whether all of them show what there is."""
+        return all(age is not None and age < BLIND_SECONDS for age in self.ages().values())
+
+    def _show(self, seen: Shown) -> None:
+        self._sights[seen.kind].show(seen, self._clock())
+        if self.listener is not None:
+            self.listener(seen)
+
+    async def _look_after(self) -> None:
+        due = self._clock()
+        while True:
+            if self._clock() >= due or not self.current:
+                await self._compare()
+                due = self._clock() + self._every
+            for plural, sight in self._sights.items():
+                if sight.behind(self._clock()) > BLIND_SECONDS:
+                    raise BlindError(f"the watch of {plural} does not show what there is")
+            begun = None not in self.ages().values()
+            await asyncio.sleep(_TICK if begun else _FIRST_TICK)
+
+    async def _compare(self) -> None:
+        for plural, sight in self._sights.items():
+            try:
+                listed, version = await self._list(_KINDS[plural], KINDS[plural][2])
+            except errors.ClusterError as error:
+                why = {"kind": plural, "error": type(error).__name__}
+                log.warning("watch not compared with a list", extra=why)
+                continue
+            sight.compare(listed, version, self._clock())
+
+    async def _list(self, kind: Kind, labels: str) -> tuple[dict[str, int], int]:
+        page = await self._client.list(kind, self._namespace, labels=labels, metadata_only=True)
+        heads = [item["metadata"] for item in page.items]
+        listed = {str(head["name"]): int(head["resourceVersion"]) for head in heads}
+        return listed, int(page.resource_version)
+
+
+def _watch(namespace: str, show: Show, stop: threading.Event) -> None:
+    # That it leaves signals alone in a thread is what we want, and no warning.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    pause = _FIRST_PAUSE
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            asyncio.run(
+                kopf.operator(
+                    registry=handlers.registry(show),
+                    settings=handlers.operator_settings(),
+                    namespaces=[namespace],
+                    standalone=True,
+                    stop_flag=stop,
+                )
+            )
+        except Exception as error:
+            log.warning("watches ended", extra={"error": type(error).__name__})
+        if time.monotonic() - began > _LONGEST_PAUSE:
+            pause = _FIRST_PAUSE
+        stop.wait(pause)
+        pause = min(_LONGEST_PAUSE, 2 * pause)
