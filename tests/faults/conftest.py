@@ -14,14 +14,37 @@ from tests.cluster.platform.machines import Machine
 from tests.cluster.platform.tasks import Tasks
 from tests.faults.judge import Judge
 from tests.faults.recorder import Recorder, recording
+from tests.faults.schedule import schedule
 
 SEED: Final = "OCTANS_TEST_FAULTS_SEED"
+DAYS: Final = 28
+"""In so many days all faults are tried by those who try a part of them each day."""
+USUAL: Final = 30
+"""Seconds that a test takes which does not say otherwise with the marker `seconds`."""
+
+
+def _seed() -> int:
+    return int(os.environ.get(SEED) or datetime.now(UTC).toordinal())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is this day's part, which is tried where not all are: `-m faults` tries all."""
+    costs = {}
+    for item in items:
+        if item.get_closest_marker("faults"):
+            marker = item.get_closest_marker("seconds")
+            costs[item.nodeid] = float(marker.args[0]) if marker else USUAL
+    today = set(schedule(costs, DAYS)[_seed() % DAYS])
+    for item in items:
+        if item.nodeid in today:
+            item.add_marker("today")
 
 
 @pytest.fixture(scope="session")
 def seed() -> int:
     """Decides what is tried where not everything is; by default another one each day."""
-    return int(os.environ.get(SEED) or datetime.now(UTC).toordinal())
+    return _seed()
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 OCTANS_TEST_MODULE   api or controller
 OCTANS_TEST_WRITES   a file that gets the name of each write that is sent, one a line
-OCTANS_TEST_CRASH    `before WRITE` or `after WRITE`: SIGKILL there, the first time;
+OCTANS_TEST_CRASH    a file with the point, read at each write, and gone once the point was met:
+                     `before WRITE` or `after WRITE`: SIGKILL there;
                      `frozen WRITE`: SIGSTOP before it is sent, and what became of it when it was
                      sent at last is noted as `WRITE -> ANSWER`
 
@@ -72,37 +73,47 @@ def _changed(body: Any) -> list[str]:
 
 def _install() -> None:
     """Have every request of the client looked at."""
-    side, _, wanted = os.environ.get("OCTANS_TEST_CRASH", "").partition(" ")
     # Where all requests come together, after whatever may keep them from being sent.
     plain = Client._send
-    met = False
 
     async def watched(
         self: Client, method: str, path: str, query: Any, body: Any = None, *rest: Any, **more: Any
     ) -> Any:
-        nonlocal met
         name = name_of(method, path, body)
-        here = name is not None and name == wanted and not met
-        if name is not None:
-            _note(name)
-        met = met or here
-        if here and side == "before":
+        if name is None:
+            return await plain(self, method, path, query, body, *rest, **more)
+        _note(name)
+        side = _met(name)
+        if side == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        if here and side == "frozen":
+        if side == "frozen":
             os.kill(os.getpid(), signal.SIGSTOP)
         try:
             answer = await plain(self, method, path, query, body, *rest, **more)
-        except Exception as error:
-            if here:
+        except BaseException as error:  # being cancelled is an answer, too
+            if side:
                 _note(f"{name} -> {type(error).__name__}")
             raise
-        if here and side == "after":
+        if side == "after":
             os.kill(os.getpid(), signal.SIGKILL)
-        if here:
+        if side:
             _note(f"{name} -> accepted")
         return answer
 
     Client._send = watched  # type: ignore[method-assign]  # the tests' hook, kept out of the product
+
+
+def _met(name: str) -> str:
+    """The side of the point, if this is the write of it; of several processes one meets it."""
+    file = Path(os.environ.get("OCTANS_TEST_CRASH", ""))
+    try:
+        side, _, wanted = file.read_text().partition(" ")
+        if name != wanted:
+            return ""
+        file.rename(file.with_name(f"{file.name}-met"))
+    except OSError:
+        return ""
+    return side
 
 
 def _note(name: str) -> None:

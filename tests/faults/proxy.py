@@ -115,14 +115,18 @@ class Proxy:
         self._server = server
         self._trust = trust
         self._replays: dict[str, bytes] = {}
+        self._open: set[asyncio.Transport] = set()
         self.choose: Choose = _nothing
         self.done: dict[str, int] = {}
         """How often each kind of fault was done."""
 
     def becomes(self, choose: Choose | None) -> None:
-        """Another fault from now on; None: none."""
+        """Another fault from now on; None: none. What is under way is cut, else the fault would
+        not meet what was begun before it."""
         self.choose = choose or _nothing
         self._replays.clear()
+        for transport in self._open:
+            transport.abort()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
@@ -142,6 +146,17 @@ class Proxy:
                 await runner.cleanup()
 
     async def _serve(self, incoming: web.BaseRequest) -> web.StreamResponse:
+        transport = incoming.transport
+        assert transport is not None
+        self._open.add(transport)
+        try:
+            return await self._fault(incoming)
+        except ConnectionError:
+            return web.Response()  # nobody listens any more
+        finally:
+            self._open.discard(transport)
+
+    async def _fault(self, incoming: web.BaseRequest) -> web.StreamResponse:
         request = Request(incoming.method, incoming.path, dict(incoming.query))
         fault = self.choose(request)
         if fault is not None:

@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from crds import names
 from tests.cluster.platform.kubectl import Kubectl
 from tests.faults.oracle import Seen
+
+_PAUSE: Final = 0.5
 
 
 class Recorder:
@@ -31,8 +33,24 @@ class Recorder:
             if seen.object["metadata"].get("labels", {}).get(names.LABEL_TASK_UID) == uid
         ]
 
-    async def follow(self, plural: str, stream: asyncio.StreamReader) -> None:
-        """Take in what a `kubectl get --watch -o json` prints."""
+    async def watch(self, kubectl: Kubectl, plural: str, watching: asyncio.Event) -> None:
+        """Take in what is shown, for ever; a watch that ends is opened again, and shows first what
+        there is. What came and went meanwhile is not seen."""
+        while True:
+            process = await kubectl.spawn("get", plural, "--watch", "-o", "json", "-v=6")
+            assert process.stdout is not None
+            assert process.stderr is not None
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._take(plural, process.stdout))
+                    group.create_task(_listen(process.stderr, watching))
+            finally:
+                if process.returncode is None:
+                    process.terminate()
+                await process.wait()
+            await asyncio.sleep(_PAUSE)
+
+    async def _take(self, plural: str, stream: asyncio.StreamReader) -> None:
         decoder, text = json.JSONDecoder(), ""
         while piece := await stream.read(1 << 20):
             text += piece.decode()
@@ -49,33 +67,24 @@ class Recorder:
 async def recording(kubectl: Kubectl) -> AsyncIterator[Recorder]:
     """A recorder at work in kubectl's namespace."""
     recorder = Recorder()
-    processes, readers = list[asyncio.subprocess.Process](), list[asyncio.Task[None]]()
+    watching = {plural: asyncio.Event() for plural in ("ansibletasks", "pods")}
+    tasks = [
+        asyncio.create_task(recorder.watch(kubectl, plural, event))
+        for plural, event in watching.items()
+    ]
     try:
-        for plural in ("ansibletasks", "pods"):
-            process = await kubectl.spawn("get", plural, "--watch", "-o", "json", "-v=6")
-            processes.append(process)
-            assert process.stdout is not None
-            assert process.stderr is not None
-            readers.append(asyncio.create_task(recorder.follow(plural, process.stdout)))
-            async with asyncio.timeout(30):
-                await _watching(process.stderr)
-            readers.append(asyncio.create_task(_drain(process.stderr)))
+        async with asyncio.timeout(30):
+            for event in watching.values():
+                await event.wait()
         yield recorder
     finally:
-        for process in processes:
-            process.terminate()
-        await asyncio.gather(*(process.wait() for process in processes))
-        await asyncio.gather(*readers)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _watching(log: asyncio.StreamReader) -> None:
-    """Until kubectl says that its watch is open: what is made from then on is shown."""
+async def _listen(log: asyncio.StreamReader, watching: asyncio.Event) -> None:
+    """Tells when kubectl says that its watch is open: what is made from then on is shown."""
     while line := await log.readline():
         if b"watch=true" in line:
-            return
-    raise AssertionError("kubectl ended before it watched")
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(1 << 16):
-        pass
+            watching.set()

@@ -31,12 +31,15 @@ class Front:
     octans: Octans
     tasks: Tasks
     machine: Machine
-    writes: Path
+    folder: Path
+    """Where the API notes its writes and finds the point at which it is to end."""
 
-    async def start(self, crash: str = "") -> None:
-        """Ready, with a point at which it is to end."""
+    async def start(self) -> None:
+        """Ready."""
         await self.process.start(
-            OCTANS_TEST_MODULE="api", OCTANS_TEST_CRASH=crash, OCTANS_TEST_WRITES=str(self.writes)
+            OCTANS_TEST_MODULE="api",
+            OCTANS_TEST_CRASH=str(self.folder / "point"),
+            OCTANS_TEST_WRITES=str(self.folder / "writes"),
         )
 
     async def insist(self, call: str, body: dict[str, Any]) -> httpx.Response:
@@ -68,7 +71,9 @@ async def front(
     folder = tmp_path_factory.mktemp("crashes")
     process = await programs.api(installation, folder / "log", "tests.faults.crashing")
     async with httpx.AsyncClient(base_url=process.url, trust_env=False, timeout=30) as http:
-        yield Front(process, Octans(http), tasks, machines[0], folder / "writes")
+        here = Front(process, Octans(http), tasks, machines[0], folder)
+        await here.start()
+        yield here
     await process.stop()
 
 
@@ -110,15 +115,14 @@ async def test_the_api_ends_at_a_write(
 ) -> None:
     """The same request again makes no second task and loses none, and no Secret stays."""
     assert controller.running
-    await front.process.stop()
-    front.writes.write_text("")
-    await front.start()
+    writes = front.folder / "writes"
+    writes.write_text("")
     wrong = await asked(front, stop=stop)
-    writes = dict.fromkeys(front.writes.read_text().splitlines())
-    for point in [f"{side} {write}" for write in writes for side in ("before", "after")]:
-        await front.process.stop()
-        await front.start(point)
-        found = await asked(front, stop=stop)
-        print(f"{point}: {found or 'sound'}")
-        wrong += [f"{point}: {each}" for each in found]
+    found = dict.fromkeys(writes.read_text().splitlines())
+    for point in [f"{side} {write}" for write in found for side in ("before", "after")]:
+        (front.folder / "point").write_text(point)
+        said = await asked(front, stop=stop)
+        print(f"{point}: {said or 'sound'}")
+        wrong += [f"{point}: {each}" for each in said]
+        assert not (front.folder / "point").exists(), f"{point} was not met"
     assert wrong == []

@@ -49,9 +49,12 @@ class Pair:
         name = unique("after")
         await self.create(name)
         await self.tasks.reaches(name, {"Queued", "Starting", "Running"}, seconds=30)
-        states = self.judge.recorder.task(self.uids[name])
-        first = next(seen.at for seen in states if seen.object.get("status", {}).get("phase"))
-        return first - began
+
+        async def told() -> list[float]:
+            states = self.judge.recorder.task(self.uids[name])
+            return [seen.at for seen in states if seen.object.get("status", {}).get("phase")]
+
+        return (await wait_for("the recorder has seen it", told, bool, seconds=10))[0] - began
 
     async def sound(self, due: float) -> None:
         """Let everything go; each run was one, ended in time, and nothing of it is lost."""

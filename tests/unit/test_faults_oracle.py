@@ -9,6 +9,7 @@ import pytest
 from crds import archive, names
 from tests.faults import crashing
 from tests.faults.oracle import MOST_BYTES, History, Seen, violations
+from tests.faults.schedule import schedule
 from tests.unit.test_controller_log import log_of
 
 LINES, _ = log_of(["one", "two"])
@@ -189,3 +190,11 @@ def test_writes_are_named_for_what_they_are(
     method: str, path: str, body: Any, name: str | None
 ) -> None:
     assert crashing.name_of(method, path, body) == name
+
+
+def test_every_test_has_its_day_and_no_day_is_much_longer_than_another() -> None:
+    costs = {f"test{number}": 10.0 + 7 * (number % 13) for number in range(90)}
+    days = schedule(costs, 28)
+    assert sorted(name for day in days for name in day) == sorted(costs)
+    spent = [sum(costs[name] for name in day) for day in days]
+    assert max(spent) - min(spent) <= max(costs.values())

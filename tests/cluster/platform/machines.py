@@ -69,8 +69,13 @@ async def start(kubectl: Kubectl, image: str, keys: Keys, count: int) -> list[Ma
     """That many machines in kubectl's namespace, with SSH servers that answer."""
     objects = [_secret(keys), *(_pod(f"machine-{number}", image) for number in range(count))]
     await kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": objects})
-    ready = await kubectl.ask("wait", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
-    assert ready.code == 0, ready.err + kubectl.now("describe", "pods")
+    return await ready(kubectl)
+
+
+async def ready(kubectl: Kubectl) -> list[Machine]:
+    """The machines of kubectl's namespace, once their SSH servers answer."""
+    waited = await kubectl.ask("wait", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
+    assert waited.code == 0, waited.err + kubectl.now("describe", "pods")
     pods = (await kubectl.json("get", "pods"))["items"]
     return [
         Machine(kubectl, pod["metadata"]["name"], pod["status"]["podIP"])

@@ -1,0 +1,75 @@
+"""The programs of the cluster under test: killed, stopped for a while, started again."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.platform.given import ROOT, Given
+from tests.cluster.platform.kubectl import run
+
+_RUNNING = re.compile(r"^(\S+) +running, process (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Those of a cluster that `python3 -m cluster` made, by its name."""
+
+    cluster: str
+
+    @classmethod
+    def of(cls, given: Given) -> "Components":
+        """Of the cluster that the tests are given; its kubeconfig stands in its own folder."""
+        return cls(given.kubeconfig.parent.name)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a cluster of this machine's program at all."""
+        return (self.state / "etc" / "kubelet.yaml").exists()
+
+    @property
+    def state(self) -> Path:
+        """The cluster's folder."""
+        home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        return home / "octans" / "clusters" / self.cluster
+
+    async def pids(self) -> dict[str, int]:
+        """Process ids of what runs, by component."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cluster", "status", "--name", self.cluster),
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        return {name: int(pid) for name, pid in _RUNNING.findall(out.decode())}
+
+    async def kill(self, *components: str) -> None:
+        """End them at once."""
+        pids = await self.pids()
+        for component in components:
+            os.kill(pids[component], signal.SIGKILL)
+
+    async def up(self) -> None:
+        """Start what does not run, and wait until the node is ready."""
+        await run(sys.executable, "-m", "cluster", "up", "--name", self.cluster)
+
+    async def power_cut(self) -> None:
+        """Everything ends at once, pods too, and comes up again on what is stored."""
+        await run(sys.executable, "-m", "cluster", "down", "--keep-state", "--name", self.cluster)
+        await self.up()
+
+    @asynccontextmanager
+    async def stopped(self, *components: str) -> AsyncIterator[None]:
+        """Their time stands still meanwhile."""
+        pids = await self.pids()
+        for component in components:
+            os.kill(pids[component], signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for component in components:
+                os.kill(pids[component], signal.SIGCONT)

@@ -1,0 +1,14 @@
+"""Spreads tests over days, so that each day costs about the same. Pure."""
+
+from collections.abc import Mapping
+
+
+def schedule(seconds: Mapping[str, float], days: int) -> list[list[str]]:
+    """The tests of each day, by what each of them takes; every one has its day."""
+    found: list[list[str]] = [[] for _ in range(days)]
+    spent = [0.0] * days
+    for name in sorted(seconds, key=lambda name: (-seconds[name], name)):
+        day = spent.index(min(spent))
+        found[day].append(name)
+        spent[day] += seconds[name]
+    return found

@@ -1,0 +1,184 @@
+"""The Kubernetes API is slow, refuses, loses answers, and its streams break or keep silent."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster.platform import programs
+from tests.cluster.platform.calls import unique
+from tests.cluster.platform.installation import Installation
+from tests.cluster.platform.machines import Machine, mark
+from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.tasks import Tasks, manifest
+from tests.cluster.platform.waiting import wait_for
+from tests.faults.judge import Judge
+from tests.faults.proxy import (
+    Choose,
+    Cut,
+    Delay,
+    Drop,
+    LoseAnswer,
+    Proxy,
+    Refuse,
+    Replay,
+    Silence,
+    WatchError,
+    proxied,
+)
+
+pytestmark = pytest.mark.faults
+
+MOST: Final = 15.0
+"""Seconds for which a fault lasts; it may end sooner with the tasks."""
+BLIND: Final = 90.0
+"""Seconds after which a blind controller has ended, to be started anew."""
+
+
+@dataclass(slots=True)
+class Ground:
+    """A controller that reaches the API server through a proxy only."""
+
+    controller: HostProcess
+    proxy: Proxy
+    kubeconfig: Path
+    tasks: Tasks
+    machines: list[Machine]
+    judge: Judge
+
+    async def start(self) -> None:
+        """Ready, while nothing is wrong."""
+        await self.controller.start(
+            KUBECONFIG=str(self.kubeconfig), OCTANS_LEASE_SECONDS="2", OCTANS_RESYNC_SECONDS="10"
+        )
+
+    async def create(self) -> dict[str, str]:
+        """A short run, one of some seconds with output, one of two slices; uids by name."""
+        lines = {"raw": "for i in $(seq 60); do echo line $i; sleep 0.1; done"}
+        uids = {}
+        for hosts, work in ((1, []), (1, [lines]), (2, [lines])):
+            name = unique("through")
+            addresses = [machine.address for machine in self.machines[:hosts]]
+            body = manifest(name, addresses, tasks=[mark(name), *work], slices=hosts)
+            uids[name] = (await self.tasks.create(body)).metadata.uid
+        return uids
+
+    async def ended(self, uids: dict[str, str], seconds: float) -> bool:
+        """Whether all tasks have ended by then."""
+        try:
+            async with asyncio.timeout(seconds):
+                for name in uids:
+                    await self.tasks.ended(name, seconds=2 * seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+@pytest_asyncio.fixture(scope="module")
+async def ground(
+    installation: Installation, controller_process: HostProcess, tasks: Tasks,
+    machines: list[Machine], judge: Judge, tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Ground]:  # fmt: skip
+    """A controller of our own in the place of the session's."""
+    await tasks.cancel_all()
+    if controller_process.running:
+        await controller_process.stop()
+    folder = tmp_path_factory.mktemp("proxied")
+    controller = await programs.controller(installation, folder / "log")
+    async with proxied(installation, "octans-controller", folder) as (proxy, kubeconfig):
+        yield Ground(controller, proxy, kubeconfig, tasks, machines, judge)
+        await controller.stop()
+
+
+def _sometimes(seed: int, share: float) -> Callable[[object], bool]:
+    """True for so many of what it is asked about, the same ones for the same seed."""
+    chance = random.Random(seed)
+    return lambda _: chance.random() < share
+
+
+def faults(seed: int) -> dict[str, Choose]:
+    """What is wrong, by its name."""
+    sometimes = _sometimes(seed, 0.3)
+    return {
+        "watches end with ERROR 500": lambda it: WatchError(500, 1) if it.watch else None,
+        "watches end with ERROR 410": lambda it: WatchError(410, 1) if it.watch else None,
+        "watches end with ERROR 401": lambda it: WatchError(401, 1) if it.watch else None,
+        "watches are cut": lambda it: Cut(2) if it.watch else None,
+        "watch events are dropped": lambda it: Drop(sometimes) if it.watch else None,
+        "watches and lists are refused with 500": lambda it: (
+            Refuse(500) if it.watch or it.listing else None
+        ),
+        "everything is refused with 401": lambda _: Refuse(401, "Unauthorized"),
+        "everything is refused with 403": lambda _: Refuse(403, "Forbidden"),
+        "everything is refused with 429": lambda _: Refuse(429, "TooManyRequests"),
+        "everything is refused with 503": lambda _: Refuse(503, "ServiceUnavailable"),
+        "reading takes 4 s": lambda it: (
+            Delay(4) if not (it.write or it.watch or it.follow) else None
+        ),
+        "writing takes 3 s": lambda it: Delay(3) if it.write else None,
+        "answers to writes are lost": lambda it: (
+            LoseAnswer() if it.write and sometimes(it) else None
+        ),
+        "lists are old": lambda it: Replay() if it.listing else None,
+        "logs are cut every 5 s": lambda it: Cut(5) if it.follow else None,
+        "logs are silent": lambda it: Silence() if it.follow else None,
+    }
+
+
+@pytest.mark.parametrize("row", faults(0))
+async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int) -> None:
+    if not ground.controller.running:
+        await ground.start()
+    ground.proxy.done.clear()
+    before = await ground.create()
+    name = next(iter(before))
+    await ground.tasks.reaches(name, {"Starting", "Running", "Succeeded"})
+    ground.proxy.becomes(faults(seed)[row])
+    during = await ground.create()
+    uids = before | during
+    began = time.time()
+    over = await ground.ended(uids, MOST)
+    ground.proxy.becomes(None)
+    print(f"{row}: seed {seed}, {ground.proxy.done}, all ended meanwhile: {over}")
+    restored = time.time()
+    await ground.ended(uids, 90)
+    print(f"{row}: {time.time() - restored:.1f} s from the fault's end until all had ended")
+    assert sum(ground.proxy.done.values()) > 0, "nothing was wrong"
+    assert ground.controller.running, ground.controller.tail()
+    wrong = []
+    for each, uid in uids.items():
+        await ground.tasks.let_go(each)
+        wrong += await ground.judge.found(each, uid, due=restored + 60, ends="Succeeded")
+    assert wrong == [], ground.controller.tail()
+    assert began < restored
+
+
+@pytest.mark.seconds(90)
+async def test_a_blind_controller_is_started_anew(ground: Ground) -> None:
+    """Its watches stay open and show nothing, for longer than it takes kopf to open new ones."""
+    if not ground.controller.running:
+        await ground.start()
+    ground.proxy.becomes(lambda it: Silence() if it.watch else None)
+    began = time.time()
+    uids = await ground.create()
+
+    async def died() -> bool:
+        return ground.controller.has_died()
+
+    await wait_for("it has ended", died, bool, seconds=BLIND)
+    print(f"blind: it ended after {time.time() - began:.0f} s")
+    ground.proxy.becomes(None)
+    await ground.start()
+    wrong = []
+    for name, uid in uids.items():
+        await ground.tasks.ended(name)
+        await ground.tasks.let_go(name)
+        due = time.time() + 60
+        wrong += await ground.judge.found(name, uid, due=due, ends="Succeeded")
+    assert wrong == []
