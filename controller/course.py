@@ -148,7 +148,7 @@ def _open(pod: PodView) -> bool:
 
 def _overdue(seen: Observed, pod: PodView, now: datetime) -> bool:
     """Whether a kubelet should long have ended the pod: its node is gone."""
-    if pod.over or pod.started is None:
+    if pod.settled or pod.started is None:
         return False
     limits = seen.limits
     most = seen.task.spec.timeout_seconds + limits.start_margin + limits.grace + _OVERDUE

@@ -66,6 +66,12 @@ class PodView:
         return self.terminated is not None or self.phase in _OVER
 
     @property
+    def settled(self) -> bool:
+        """Whether its kubelet has said all: why a pod ended comes with its phase, up to seconds
+        after its container's end. Containers of others may go on, and are not waited for."""
+        return self.phase in _OVER or (self.over and (self.shared or self.deleting))
+
+    @property
     def holds_place(self) -> bool:
         """Whether it takes room on a node."""
         return self.scheduled is not None and not self.over

@@ -14,6 +14,8 @@ from crds.records import RunStatus, Summary, listed
 
 _NODE_IS_GONE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """Reasons of the condition DisruptionTarget."""
+_PERHAPS_MEMORY: Final = frozenset({RunStatus.CRASHED, RunStatus.ABORTED})
+"""How a run ends, too, that had no memory left for Ansible or one of its workers."""
 _OUR_DOING: Final = frozenset({Reason.POD_DELETED, Reason.NEVER_STARTED, Reason.NODE_LOST})
 """How a slice seems to have ended whose pod was deleted because it could not start."""
 
@@ -56,12 +58,11 @@ def _end(seen: Observed, part: SliceView) -> End | None:
     claim, pod, log = part.claim, part.pod, part.log
     if claim is None:
         return None
-    # A crash waits for the container's own word: it may have been out of memory.
-    if log.end and (log.end.status is not RunStatus.CRASHED or pod is None or pod.over):
+    if log.end is not None and _explained(seen, log.end, pod):
         return _by_summary(seen, log.end, pod)
     if pod is not None and pod.deleting and not (pod.over or pod.scheduled or pod.started):
         return _never_started(seen, pod)  # the API server gives such a pod no node any more
-    if pod is not None and not pod.over:
+    if pod is not None and not (pod.settled or (pod.over and seen.stop_since is not None)):
         return None
     if not _closed(part):
         return None
@@ -72,6 +73,17 @@ def _end(seen: Observed, part: SliceView) -> End | None:
     return _by_pod(seen, pod, log)
 
 
+def _explained(seen: Observed, summary: Summary, pod: PodView | None) -> bool:
+    """Whether it is known why the run ended as the runner says; else its pod will tell."""
+    if pod is None or pod.settled:
+        return True
+    if summary.status in _PERHAPS_MEMORY:
+        return pod.over
+    if summary.status is RunStatus.STOPPED and seen.stop_since is None:
+        return pod.deleting or _lost(seen.job, pod) is not Reason.POD_DELETED
+    return True
+
+
 def _closed(part: SliceView) -> bool:
     """Whether nothing more can come from the pod's log; its reader gives up in bounded time."""
     if part.log.exhausted:
@@ -80,6 +92,9 @@ def _closed(part: SliceView) -> bool:
 
 
 def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
+    killed = pod is not None and pod.terminated and pod.terminated.reason == "OOMKilled"
+    if killed and summary.status in _PERHAPS_MEMORY:
+        return End(Reason.OOM_KILLED, _inflight(summary), summary.rc, summary)
     match summary.status:
         case RunStatus.DONE:
             return End(Reason.COMPLETED, summary.message, summary.rc, summary)
@@ -94,8 +109,6 @@ def _by_summary(seen: Observed, summary: Summary, pod: PodView | None) -> End:
         case RunStatus.STOPPED:
             return _stopped(seen, summary, pod)
         case _:
-            if pod is not None and pod.terminated and pod.terminated.reason == "OOMKilled":
-                return End(Reason.OOM_KILLED, _inflight(summary), summary.rc, summary)
             return End(Reason.RUNNER_CRASHED, summary.message, summary.rc, summary)
 
 
@@ -103,10 +116,15 @@ def _stopped(seen: Observed, summary: Summary, pod: PodView | None) -> End:
     """SIGTERM came: on request, or somebody or something else ended the pod."""
     if seen.stop_since is not None:
         return End(Reason.STOPPED, "It was stopped.", summary.rc, summary)
-    reason = _lost(seen.job, pod)
-    if reason is Reason.POD_DELETED and pod is not None and pod.reason == "DeadlineExceeded":
-        reason = Reason.TIMED_OUT
-    return End(reason, in_flight([summary]).strip(), summary.rc, summary)
+    reason, text = _lost(seen.job, pod), ""
+    if reason is Reason.EVICTED and pod is not None and pod.message:
+        text = f"{pod.message.strip().rstrip('.')}."
+    if reason is Reason.POD_DELETED and pod is not None and not pod.deleting:
+        if pod.reason == "DeadlineExceeded":
+            reason = Reason.TIMED_OUT
+        else:
+            reason, text = Reason.RUNNER_CRASHED, "Its node, or something in its pod, ended it."
+    return End(reason, (text + in_flight([summary])).strip(), summary.rc, summary)
 
 
 def _inflight(summary: Summary) -> str:

@@ -84,7 +84,7 @@ ADVICE: Final[dict[Reason, str]] = {
     Reason.TIMED_OUT: "Raise its timeout, or split the work.",
     Reason.RUNNER_CRASHED: "The program in the pod ended without a result; read the pod's log.",
     Reason.OOM_KILLED: "Raise the runner's memory limit or lower forks.",
-    Reason.EVICTED: "The node ran short of a resource; check its disk and memory.",
+    Reason.EVICTED: "It was drained or short of a resource; check the hosts before repeating it.",
     Reason.NODE_LOST: "The node is gone; whether the work was done must be checked on the hosts.",
     Reason.POD_DELETED: "Somebody deleted the pod; check the hosts before repeating the task.",
     Reason.JOB_DELETED: "Somebody deleted the Job; check the hosts before repeating the task.",

@@ -124,6 +124,8 @@ def test_steps(what: Observed, expected: list[str]) -> None:
 
 
 UNREAD = {0: LogView(HostBook(), exhausted=True)}
+TERMINATED = {0: s.ended_log(RunStatus.STOPPED, 1, a="began")}
+"""The runner ended because it got SIGTERM."""
 MISSING = 'FailedMount: MountVolume.SetUp failed: secret "octans-ssh" not found'
 
 
@@ -184,6 +186,18 @@ ENDS = {
         seen(claimed(), over(137, "OOMKilled"), logs=UNREAD), Phase.FAILED, Reason.OOM_KILLED),
     "a fork was killed for memory, exit code 0": (
         seen(claimed(), over(0, "OOMKilled"), logs=UNREAD), Phase.FAILED, Reason.OOM_KILLED),
+    "a worker was killed for memory, and the runner told of its end": (
+        seen(claimed(), over(6, "OOMKilled"),
+             logs={0: s.ended_log(RunStatus.ABORTED, 1, a="began")}),
+        Phase.FAILED, Reason.OOM_KILLED),
+    "evicted by its node, and the runner told of its end": (
+        seen(claimed(), over(4, "Error", reason="Evicted"), logs=TERMINATED),
+        Phase.FAILED, Reason.EVICTED),
+    "the backstop struck, and the runner told of its end": (
+        seen(claimed(), over(4, "Error", reason="DeadlineExceeded"), logs=TERMINATED),
+        Phase.FAILED, Reason.TIMED_OUT),
+    "SIGTERM from within the pod": (
+        seen(claimed(), over(4, "Error"), logs=TERMINATED), Phase.FAILED, Reason.RUNNER_CRASHED),
     "evicted": (
         seen(claimed(), over(137, "Error", disruption="EvictionByEvictionAPI"), logs=UNREAD),
         Phase.FAILED, Reason.EVICTED),
@@ -248,6 +262,22 @@ def test_ends(what: Observed, phase: Phase, reason: Reason) -> None:
     assert status.host_outcomes is not None
     assert "w" not in status.host_outcomes
     assert "r" not in status.host_outcomes
+
+
+WAITS = {
+    "SIGTERM that nobody asked for": (started(), TERMINATED),
+    "the same, its container over": (over(4, "Error", phase="Running"), TERMINATED),
+    "its container killed": (over(137, "Error", phase="Running"), UNREAD),
+    "a worker lost, perhaps for memory": (
+        started(), {0: s.ended_log(RunStatus.ABORTED, 1, a="began")}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("its_pod", "logs"), WAITS.values(), ids=WAITS)
+def test_why_it_ended_is_told_by_its_pod(its_pod: PodView, logs: dict[int, LogView]) -> None:
+    """Which says so a moment later than the log ends: nothing is told before."""
+    status = decide(seen(claimed(), its_pod, logs=logs), NOW).status
+    assert status is None or status.phase is Phase.RUNNING
 
 
 def test_sigterm_without_a_stop_is_told_as_what_it_was() -> None:
