@@ -87,9 +87,11 @@ class Follower:
 
     async def _read_whole(self, pod: PodView | None, *, over: bool) -> None:
         """What a whole read does not hold is lost; after the container's end nothing follows."""
+        read = False
         try:
             if pod is not None:
                 await self._poll()
+                read = True
         except errors.NotFound:
             pod = None
         except (errors.Unavailable, errors.Invalid):
@@ -99,7 +101,7 @@ class Follower:
         while self._log.gap:
             self._log.skip_gap(time.monotonic())
         if over and self._log.end is None:
-            self._log.close(summary_of(pod))
+            self._log.close(summary_of(pod), read=read)
 
     async def _look(self) -> PodView | None:
         """The pod as it is; None where it is gone."""

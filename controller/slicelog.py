@@ -11,7 +11,7 @@ from controller.observed import LogView
 from controller.results import HostBook
 from crds import archive, frames
 from crds.frames import Frame, Kind
-from crds.records import Summary
+from crds.records import RunStatus, Summary
 
 TAIL: Final = 16 * 1024
 """Bytes of Ansible's output kept for status."""
@@ -88,12 +88,18 @@ class SliceLog:
         self._lose(self.last + 1, first - 1)
         self._drain(clock)
 
-    def close(self, summary: Summary | None) -> None:
-        """The log can't grow any more; `summary` is the pod's termination message, if any."""
+    def close(self, summary: Summary | None, *, read: bool = True) -> None:
+        """The log can't grow any more; `summary` is the pod's termination message, if any.
+
+        `read`: whether the log was read once more after its end; if not, a message of the last sign
+        of life does not count: more may have been written after it.
+        """
         while self._ahead:
             self.skip_gap()
         self.exhausted = True
         if summary is None or (self.run is not None and summary.run != self.run):
+            return
+        if summary.status is RunStatus.RUNNING and not read:
             return
         self._measured = True
         if summary.last > self.last:

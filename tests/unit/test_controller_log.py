@@ -1,6 +1,7 @@
 """A slice's log: sequence, gaps, proof, archive; and what it says of hosts."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,14 @@ def test_the_termination_message_proves_a_whole_log_without_an_end_frame() -> No
     found = read(lines)
     found.close(summary)
     assert found.view().complete
+
+
+def test_a_sign_of_life_proves_nothing_where_the_log_was_not_read_again() -> None:
+    lines, summary = log_of(["a"], end=False)
+    found = read(lines)
+    found.close(replace(summary, status=RunStatus.RUNNING), read=False)
+    view = found.view()
+    assert (view.complete, view.measured) == (False, False)
 
 
 def test_a_changed_line_is_no_proof() -> None:
