@@ -19,6 +19,7 @@ from typing import Any, Final
 from crds import frames, names
 from crds.archive import Chunk
 from crds.frames import Frame, Kind
+from crds.records import Summary
 
 Object = Mapping[str, Any]
 
@@ -71,9 +72,14 @@ def violations(history: History) -> list[str]:
 
 
 def _one_run(history: History) -> Iterator[str]:
+    marked = history.marks.values()
     for host, count in history.marks.items():
         if count > 1:
             yield f"the play began {count} times on {host}"
+    last = _last(history)
+    said = last.get("status", {}).get("message", "")
+    if last.get("spec", {}).get("slices", 1) == 1 and "never ran" in said and any(marked):
+        yield "it is said that it never ran, and it did"
     opened: dict[str, set[str]] = defaultdict(set)
     for pod in history.pods:
         meta = pod["metadata"]
@@ -97,15 +103,33 @@ def _nothing_lost(history: History) -> Iterator[str]:
     for part in slices:
         index = part.get("index", 0)
         whole = part.get("logComplete", False)
-        yield from _slice(history.chunks, index, missing[index], whole=whole)
+        told = _last_word(history.pods, part.get("podUid", ""))
+        yield from _slice(history.chunks, index, missing[index], whole=whole, told=told)
     if log.get("complete") and any(missing.values()):
         yield "the log is called complete and lacks something"
 
 
+def _last_word(pods: Sequence[Object], uid: str) -> Summary | None:
+    """A pod's termination message, where its runner wrote one."""
+    for pod in reversed(pods):
+        if pod["metadata"]["uid"] != uid:
+            continue
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            ended = container["state"].get("terminated") or {}
+            if container["name"] == names.CONTAINER and ended.get("message", "").startswith("{"):
+                return Summary.read(json.loads(ended["message"]))
+    return None
+
+
 def _slice(
-    chunks: Sequence[Chunk], index: int, missing: list[tuple[int, int]], *, whole: bool
+    chunks: Sequence[Chunk],
+    index: int,
+    missing: list[tuple[int, int]],
+    *,
+    whole: bool,
+    told: Summary | None,
 ) -> Iterator[str]:
-    """What is wrong with one slice's archive."""
+    """What is wrong with one slice's archive; `told` is its pod's termination message."""
     kept: dict[int, Frame] = {}
     yield from (f"slice {index}: {said}" for said in _unpacked(chunks, index, kept))
     end = next((frame for frame in kept.values() if frame.kind is Kind.END), None)
@@ -114,9 +138,10 @@ def _slice(
     silent = [n for n in range(1, last + 1) if n not in kept and n not in declared]
     if silent:
         yield f"slice {index}: frames {silent[:5]} are lost and not declared"
-    if whole and (missing or end is None):
+    proof = _proof(kept, end, told)
+    if whole and (missing or proof is None):
         yield f"slice {index}: called complete without proof"
-    if whole and end is not None and not _proven(kept, end):
+    if whole and proof is not None and not _proven(kept, *proof):
         yield f"slice {index}: called complete, but its digest is another one"
     if not whole and not missing and kept:
         yield f"slice {index}: called incomplete without a word on what is missing"
@@ -139,13 +164,28 @@ def _unpacked(chunks: Sequence[Chunk], index: int, kept: dict[int, Frame]) -> It
         yield "frames of several runs are archived"
 
 
-def _proven(kept: Mapping[int, Frame], end: Frame) -> bool:
+def _proof(
+    kept: Mapping[int, Frame], end: Frame | None, told: Summary | None
+) -> tuple[int, str] | None:
+    """How many frames there must be and their digest, in the runner's word; None: it had none.
+
+    A runner that was killed wrote no end frame; its termination message counts where it is of
+    the last frame that there is.
+    """
+    if end is not None:
+        return end.seq - 1, str((end.data or {}).get("sha256"))
+    if told is not None and told.last == max(kept, default=0):
+        return told.last, told.sha256
+    return None
+
+
+def _proven(kept: Mapping[int, Frame], last: int, sha256: str) -> bool:
     digest = frames.Digest()
-    for number in range(1, end.seq):
+    for number in range(1, last + 1):
         if number not in kept:
             return False
         digest.add(kept[number].line)
-    return (end.data or {}).get("sha256") == digest.hex()
+    return sha256 == digest.hex()
 
 
 def _forward(history: History) -> Iterator[str]:

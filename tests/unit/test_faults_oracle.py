@@ -1,12 +1,15 @@
 """The oracle of the fault tests finds what is planted in a history that is sound otherwise."""
 
 import copy
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crds import archive, names
+from crds.records import Summary
 from tests.faults import crashing
 from tests.faults.oracle import MOST_BYTES, History, Seen, violations
 from tests.faults.schedule import schedule
@@ -14,6 +17,7 @@ from tests.unit.test_controller_log import log_of
 
 LINES, _ = log_of(["one", "two"])
 LAST = len(LINES)
+UNENDED, TOLD = log_of(["one", "two"], end=False)
 
 
 def state(phase: str, **status: Any) -> dict[str, Any]:
@@ -24,7 +28,7 @@ def state(phase: str, **status: Any) -> dict[str, Any]:
 def ended(**log: Any) -> dict[str, Any]:
     """It has ended well, and its log is what is said."""
     told = {"complete": True, "missing": [], **log}
-    part = {"index": 0, "logComplete": told["complete"], "lastSequence": LAST}
+    part = {"index": 0, "podUid": "p", "logComplete": told["complete"], "lastSequence": LAST}
     return state("Succeeded", slices=[part], log=told, completionTime="2026-01-02T03:04:05Z")
 
 
@@ -39,6 +43,18 @@ def pod(uid: str, *, gated: bool) -> dict[str, Any]:
 def chunk(first: int, last: int) -> archive.Chunk:
     """Some of the frames, archived."""
     return archive.pack("u", 0, first, LINES[first - 1 : last])
+
+
+def killed(told: Summary) -> Callable[[History], None]:
+    """Its runner was killed: there is no end frame, but a termination message."""
+
+    def plant(history: History) -> None:
+        state = {"terminated": {"message": json.dumps(told.data())}}
+        status = {"containerStatuses": [{"name": names.CONTAINER, "state": state}]}
+        history.chunks = [archive.pack("u", 0, 1, UNENDED)]
+        history.pods = [*history.pods, {**pod("p", gated=False), "status": status}]
+
+    return plant
 
 
 def sound() -> History:
@@ -117,6 +133,7 @@ SOUND: dict[str, Callable[[History], None]] = {
         of(chunks=[chunk(1, 2)]),
         at_end(ended(complete=False, missing=[{"slice": 0, "first": 3, "last": 0}])),
     ),
+    "killed, and its termination message proves the log": killed(TOLD),
     "the archive takes the rest after the end": both(
         at_end(ended(complete=False, missing=[{"slice": 0, "first": 3, "last": LAST}])),
         after_end(**ended()["status"]),
@@ -135,6 +152,10 @@ PLANTED: dict[str, tuple[str, Callable[[History], None]]] = {
         missing=[{"slice": 0, "first": 2, "last": 2}]))),
     "another line than the runner wrote": ("I2", of(chunks=[FORGED])),
     "a frame in two versions": ("I2", of(chunks=[chunk(1, LAST), FORGED])),
+    "killed, and no word on all that there is": ("I2", killed(replace(TOLD, last=1))),
+    "killed, and the digest is another one": ("I2", killed(replace(TOLD, sha256="0"))),
+    "it is said that it never ran, and it did": ("I1", at_end(
+        state("Failed", message="It never ran.", completionTime="2026-01-02T03:04:05Z"))),
     "the phase went back": ("I3", back),
     "another end": ("I3", after_end(phase="Failed")),
     "running again": ("I3", after_end(phase="Running")),
