@@ -1,15 +1,13 @@
 """Stop works at every point of a task's life, and a host never sees more than one start."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 from crds import names
 from crds.client import JOBS, PODS
 from tests.cluster.platform.calls import RUNNING, STOPPED, SUCCESS, Octans, unique
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Machine, mark, total_marks
+from tests.cluster.platform.pods import gates_stay_shut
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
@@ -40,90 +38,6 @@ async def test_stop_at_any_moment_of_the_start(
         if "never ran" in seen["message"]:
             assert marks == 0
         await tasks.let_go(names.object_name(number))
-
-
-@asynccontextmanager
-async def gates_stay_shut(kubectl: Kubectl, prefix: str) -> AsyncIterator[None]:
-    """While it lasts, the API server refuses to open the gate of pods whose name starts so."""
-    policy: dict[str, Any] = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": prefix},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": [""],
-                        "apiVersions": ["v1"],
-                        "operations": ["UPDATE"],
-                        "resources": ["pods"],
-                    }
-                ]
-            },
-            "matchConditions": [
-                {"name": "ours", "expression": f"object.metadata.name.startsWith('{prefix}')"}
-            ],
-            "validations": [
-                {
-                    "expression": "!has(oldObject.spec.schedulingGates)"
-                    " || has(object.spec.schedulingGates)"
-                }
-            ],
-        },
-    }
-    binding = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": prefix},
-        "spec": {"policyName": prefix, "validationActions": ["Deny"]},
-    }
-    await kubectl("create", "-f", "-", stdin=policy)
-    await kubectl("create", "-f", "-", stdin=binding)
-    try:
-        await _policy_works(kubectl, prefix)
-        yield
-    finally:
-        await kubectl(
-            "delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", prefix
-        )
-
-
-async def _policy_works(kubectl: Kubectl, prefix: str) -> None:
-    """The API server takes policies up after a moment: try on a pod of our own."""
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": f"{prefix}-probe"},
-        "spec": {
-            "schedulingGates": [{"name": names.GATE}],
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 1000,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "c",
-                    "image": "none",
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                }
-            ],
-        },
-    }
-    await kubectl("create", "-f", "-", stdin=pod)
-    name = f"{prefix}-probe"
-    opened = '[{"op":"remove","path":"/spec/schedulingGates"}]'
-    await wait_for(
-        "the policy refuses",
-        lambda: kubectl.ask("patch", "pod", name, "--type=json", "-p", opened, "--dry-run=server"),
-        lambda answer: answer.code != 0,
-        seconds=30,
-    )
-    await kubectl("delete", "pod", name, "--grace-period=0", "--force")
 
 
 async def test_stop_while_the_gate_is_shut(

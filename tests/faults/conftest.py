@@ -11,10 +11,12 @@ import pytest_asyncio
 from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Machine
+from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks
 from tests.faults.judge import Judge
 from tests.faults.recorder import Recorder, recording
 from tests.faults.schedule import schedule
+from tests.faults.trials import Ground
 
 SEED: Final = "OCTANS_TEST_FAULTS_SEED"
 DAYS: Final = 28
@@ -59,3 +61,13 @@ async def recorder(installation: Installation, kubectl: Kubectl) -> AsyncIterato
 def judge(recorder: Recorder, tasks: Tasks, machines: list[Machine]) -> Judge:
     """Judges what became of a task."""
     return Judge(recorder, tasks, machines)
+
+
+@pytest.fixture
+def trials(
+    tasks: Tasks, kubectl: Kubectl, machines: list[Machine], judge: Judge,
+    controller: HostProcess,
+) -> Ground:  # fmt: skip
+    """Makes tasks that something is done to, with a controller at work."""
+    assert controller.running
+    return Ground(tasks, kubectl, machines, judge)

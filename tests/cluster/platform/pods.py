@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from crds import names
 from tests.cluster.platform.kubectl import Answer, Kubectl
 from tests.cluster.platform.waiting import wait_for
 
@@ -119,3 +120,45 @@ async def _shows(kubectl: Kubectl, what: str, effect: Effect) -> None:
         effect,
         seconds=30,
     )
+
+
+@asynccontextmanager
+async def gates_stay_shut(kubectl: Kubectl, prefix: str) -> AsyncIterator[None]:
+    """While it lasts, the API server refuses to open the gate of pods whose name starts so."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"],
+            "resources": ["pods"]}  # fmt: skip
+    opens = "!has(oldObject.spec.schedulingGates) || has(object.spec.schedulingGates)"
+    ours = {"name": "ours", "expression": f"object.metadata.name.startsWith('{prefix}')"}
+    policy: dict[str, Any] = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": prefix},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+            "matchConditions": [ours],
+            "validations": [{"expression": opens}],
+        },
+    }
+    objects = {
+        "apiVersion": "v1", "kind": "List", "items": [policy, bound(policy, kubectl.namespace)],
+    }  # fmt: skip
+    await kubectl("create", "-f", "-", stdin=objects)
+    try:
+        await _gate_is_held(kubectl, f"{prefix}-probe")
+        yield
+    finally:
+        await kubectl("delete", "-f", "-", stdin=objects)
+
+
+async def _gate_is_held(kubectl: Kubectl, name: str) -> None:
+    """The API server takes policies up after a moment: try on a pod of our own."""
+    await kubectl("create", "-f", "-", stdin=bare_pod(name, schedulingGates=[{"name": names.GATE}]))
+    opened = '[{"op":"remove","path":"/spec/schedulingGates"}]'
+    await wait_for(
+        "the policy refuses",
+        lambda: kubectl.ask("patch", "pod", name, "--type=json", "-p", opened, "--dry-run=server"),
+        lambda answer: answer.code != 0,
+        seconds=30,
+    )
+    await kubectl("delete", "pod", name, "--grace-period=0", "--force")
