@@ -59,7 +59,10 @@ def run(seen: Observed, now: datetime) -> Plan:
         if part.pod is None or part.index in ends:
             continue
         claims[-1] = _noted(seen, part.pod, claim, now)
-        if part.pod.gated:
+        if seen.job is None and not (part.pod.over or part.pod.deleting):
+            # Its Job was deleted, perhaps without it: then nobody else will end it.
+            before.append(DeletePod(part.pod))
+        elif part.pod.gated:
             after.append(Ungate(part.pod))
         elif claims[-1].message is not None and not part.pod.deleting:
             after.append(DeletePod(part.pod))
@@ -68,7 +71,8 @@ def run(seen: Observed, now: datetime) -> Plan:
             ends[part.index] = End(Reason.NODE_LOST, "The pod outlived its deadline.")
     before += _reading(parts)
     if len(ends) == len(parts) and not _archiving(parts):
-        return finish(seen, tuple(claims), ends, now).merge(before=tuple(before))
+        last = finish(seen, tuple(claims), ends, now)
+        return last.merge(before=(*before, *last.before))
     after += [Nudge()] if seen.retry_in == 0 else []
     plan = progress(seen, tuple(claims), ends, now).merge(before=tuple(before), after=tuple(after))
     return plan.merge(again=_SOON) if _archiving(parts) else plan
@@ -103,13 +107,12 @@ def _ends(seen: Observed, parts: list[SliceView], lost: Reason | None, now: date
     refused = obstacles.refused(seen, now) if missing else None
     for part in parts:
         end = reasons.end_of(seen, part)
+        shut = part.claim is None or (part.pod is not None and part.pod.gated)
         if end is not None:
             found[part.index] = end
-        elif part.claim is not None:
-            continue
-        elif lost is not None:
+        elif lost is not None and shut:
             found[part.index] = End(lost, "It never ran.", never_ran=True)
-        elif _candidate(part) is not None:
+        elif part.claim is not None or _candidate(part) is not None:
             continue
         elif seen.job is not None and seen.job.finished:
             found[part.index] = End(Reason.POD_DELETED, "It never ran.", never_ran=True)
@@ -173,14 +176,12 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
     late = now - since > timedelta(seconds=seen.limits.grace + _UNCONFIRMED)
     ends: Ends = {}
     before: list[Step] = []
-    sealed: list[Step] = []
     for part in parts:
         pod = part.pod
         before += _strangers(part)
         if (end := reasons.end_of(seen, part)) is not None:
             ends[part.index] = end
         elif part.claim is None or (pod is not None and pod.gated):
-            sealed += [DeletePod(pod)] if pod is not None and not pod.deleting else []
             ends[part.index] = End(Reason.STOPPED, "It never ran.", never_ran=True)
         elif late:
             ends[part.index] = End(Reason.STOPPED, "Its node did not confirm the stop.")
@@ -192,10 +193,8 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
             before.append(Terminate(pod))
     before += _reading(parts)
     if len(ends) == len(parts) and not _archiving(parts):
-        # Deleted exactly as they were seen, before it is said that they never ran: a gate that
-        # somebody opened meanwhile is a conflict, and one that is opened later opens nothing, for
-        # no such pod is given a node.
-        return finish(seen, claims, ends, now).merge(before=(*before, *sealed))
+        last = finish(seen, claims, ends, now)
+        return last.merge(before=(*before, *last.before))
     plan = progress(seen, claims, ends, now)
     return plan.merge(before=tuple(before), again=min(plan.again or LOOK_AGAIN, LOOK_AGAIN))
 
@@ -204,7 +203,7 @@ def finish(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: dat
     """All slices have ended: the terminal status, once, then the tidying."""
     verdict = ended(seen.slices(), seen.task, ends)
     new = status.build(seen, verdict, claims, ends, now)
-    after: list[Step] = []
+    before, after = _seal(seen, claims), list[Step]()
     mine = seen.job is not None and seen.job.owner_uid == seen.task.metadata.uid
     if seen.job is not None and mine and _unfinishable(seen, claims):
         after.append(DeleteJob(seen.job.uid))
@@ -213,10 +212,22 @@ def finish(seen: Observed, claims: tuple[SliceStatus, ...], ends: Ends, now: dat
     after += stragglers(seen)
     if seen.task.metadata.deletion_timestamp is not None and seen.job is not None and mine:
         # Its name is free only when nothing of it can run any more: see _retire.
-        return Plan(status=new, after=tuple(after), again=0)
+        return Plan(before=before, status=new, after=tuple(after), again=0)
     late = any(part.log.refused for part in seen.slices())
     again = max(LOOK_AGAIN, seen.archive_in) if late else None
-    return Plan(status=new, after=(*after, Retire()), again=again)
+    return Plan(before=before, status=new, after=(*after, Retire()), again=again)
+
+
+def _seal(seen: Observed, claims: tuple[SliceStatus, ...]) -> tuple[Step, ...]:
+    """What is to go before it is told that the task has ended: claimed pods behind their gates,
+    and those whose Job was deleted without them.
+
+    They are deleted exactly as they were seen: a gate that somebody opened meanwhile is a conflict,
+    and one that is opened later opens nothing, for no such pod is given a node.
+    """
+    mine = {claim.pod_uid for claim in claims}
+    left = [pod for pod in seen.pods if pod.uid in mine and not pod.deleting]
+    return tuple(DeletePod(pod) for pod in left if pod.gated or seen.job is None)
 
 
 def archive_late(seen: Observed, now: datetime) -> Plan:

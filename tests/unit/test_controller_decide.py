@@ -57,6 +57,16 @@ STEPS = {
         seen(task(), gated(), job=s.job(deleting=True)), ["DeleteJob", "Announce", "Retire"]),
     "a gated pod of a suspended Job is never opened": (
         seen(task(), gated(), job=s.job(suspended=True)), ["DeleteJob", "Announce", "Retire"]),
+    "nor where it was claimed before": (
+        seen(claimed(), gated(), job=s.job(suspended=True)),
+        ["DeletePod", "DeleteJob", "Announce", "Retire"]),
+    "nor where the Job was deleted without it": (
+        seen(claimed(), gated(), job=None), ["DeletePod", "Announce", "Retire"]),
+    "the Job was deleted without a pod that runs": (
+        seen(claimed(), started(), job=None), ["DeletePod", "Follow"]),
+    "the same, and it has ended": (
+        seen(claimed(), over(), job=None, logs={0: s.ended_log()}),
+        ["DeletePod", "Announce", "Retire"]),
     "deleted while it ran: the object stays until the Job is gone": (
         seen(claimed(meta={"deletionTimestamp": "2026-01-02T03:04:00Z"}), over(),
              logs={0: s.ended_log(RunStatus.STOPPED, 1, a="began")}, stop_since=ago(2)),
@@ -178,6 +188,8 @@ ENDS = {
     "pod gone with the Job": (seen(claimed(), job=None), Phase.FAILED, Reason.JOB_DELETED),
     "pod gone from a suspended Job": (
         seen(claimed(), job=s.job(suspended=True)), Phase.FAILED, Reason.JOB_SUSPENDED),
+    "Job deleted, and its claimed pod stands behind its gate": (
+        seen(claimed(), gated(), job=None), Phase.FAILED, Reason.JOB_DELETED),
     "Job suspended before a pod was": (
         seen(task(), job=s.job(suspended=True)), Phase.FAILED, Reason.JOB_SUSPENDED),
     "a gated pod deleted by hand failed its index": (
