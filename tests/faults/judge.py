@@ -28,11 +28,13 @@ class Judge:
         *,
         due: float | None = None,
         ends: str | None = None,
+        strangers: Iterable[str] = (),
         secrets: Iterable[str] = (),
         texts: Mapping[str, str] | None = None,
     ) -> list[str]:
         """What is wrong with a task; its play leaves markers under the task object's name.
 
+        `strangers`: uids of pods that others made for it.
         `due`: when it had to have ended, by time.time(). `ends`: its last phase; empty: it is gone.
         """
         there = await TaskStore(self.tasks.client, self.tasks.namespace).get(name)
@@ -43,6 +45,7 @@ class Judge:
             chunks=await archive.read(there) if there else None,
             marks={machine.address: await machine.marks(name) for machine in self.machines},
             due=due,
+            strangers=frozenset(strangers),
             secrets=list(secrets),
             texts=dict(texts or {}),
         )

@@ -50,6 +50,8 @@ class History:
     """Of the task object, each that a watch brought, in order."""
     pods: Sequence[Object] = ()
     """States of its pods, in order."""
+    strangers: frozenset[str] = frozenset()
+    """Uids of pods that others made for it: those may open their own, but no host may feel it."""
     chunks: Sequence[Chunk] | None = ()
     """What its archive held at last; None: it went with the task before it was read."""
     marks: Mapping[str, int] = field(default_factory=dict)
@@ -84,7 +86,7 @@ def _one_run(history: History) -> Iterator[str]:
     for pod in history.pods:
         meta = pod["metadata"]
         gates = [gate.get("name") for gate in pod.get("spec", {}).get("schedulingGates") or ()]
-        if names.GATE not in gates:
+        if names.GATE not in gates and meta["uid"] not in history.strangers:
             opened[meta.get("annotations", {}).get(_INDEX, "?")].add(meta["uid"])
     for index, uids in opened.items():
         if len(uids) > 1:

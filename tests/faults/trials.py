@@ -131,11 +131,13 @@ class Trial:
         self,
         *expected: Told,
         seconds: float = SECONDS,
+        strangers: Iterable[str] = (),
         secrets: Iterable[str] = (),
         texts: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
     ) -> AnsibleTask:
         """Wait for its end, and judge it: it must be one of those expected, and sound.
 
+        `strangers`: uids of pods that others than the Job controller made.
         `texts`: all that may be read of it, gathered after its end.
         """
         began, tasks = time.time(), self.ground.tasks
@@ -144,7 +146,7 @@ class Trial:
         status = task.status
         wrong = await self.ground.judge.found(
             self.name, self.uid, due=began + seconds,
-            secrets=secrets, texts=await texts() if texts else None,
+            strangers=strangers, secrets=secrets, texts=await texts() if texts else None,
         )  # fmt: skip
         differences = [told.differs(status) for told in expected]
         if differences and [] not in differences:
