@@ -80,7 +80,7 @@ burst: $(SYNCED) ## Sixty requests at once on a node that holds fifteen runners:
 	@scripts/test tests/cluster/test_burst.py -m burst -rP
 
 .PHONY: faults
-faults: $(SYNCED) ## End controller and API at every write of a task's life, each in a run of its own
+faults: $(SYNCED) ## Break everything in turn while tasks run: an hour; make test tries a part each day
 	@scripts/test tests/faults -m faults -rP
 
 .PHONY: outcomes
