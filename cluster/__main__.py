@@ -51,7 +51,7 @@ def down(options: argparse.Namespace, here: Places) -> None:
 def show_status(options: argparse.Namespace, here: Places) -> int:
     machine.require_root()
     cluster = here.cluster(options.name)
-    seen = status.of(lifecycle.running(cluster, binaries.Binaries(here.cache / "bin")))
+    seen = status.of(lifecycle.running(cluster, binaries.Binaries(here.cache / "bin")), [], [])
     print(seen)
     return 0 if seen.whole else 1
 
@@ -65,7 +65,7 @@ def kubeconfig(options: argparse.Namespace, here: Places) -> None:
 
 def logs(options: argparse.Namespace, here: Places) -> None:
     cluster = here.cluster(options.name)
-    status.show_logs(cluster, options.component, lines=options.lines, follow=options.follow)
+    status.show_logs(cluster.first, options.component, lines=options.lines, follow=options.follow)
 
 
 def give(options: argparse.Namespace, here: Places) -> None:

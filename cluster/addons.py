@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from cluster.addresses import API_PORT, DNS_SERVICE_IP, DOMAIN
 from cluster.api import Api
-from cluster.settings import API_PORT, DNS_SERVICE_IP, DOMAIN
 
 NAMESPACE = "kube-system"
 LABELS = {"k8s-app": "kube-dns"}
@@ -32,14 +32,14 @@ API_ADDRESS: list[dict[str, object]] = [
     {"name": "KUBERNETES_SERVICE_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
     {"name": "KUBERNETES_SERVICE_PORT", "value": str(API_PORT)},
 ]
-"""The API server at the node's own address: CoreDNS need not wait for kube-proxy."""
+"""The API server at the first node's own address: CoreDNS need not wait for kube-proxy."""
 
 DEPLOYMENT_PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/coredns"
 
 
-def apply(api: Api, image: str) -> None:
-    """CoreDNS's objects, as this version of the program wants them."""
-    for path, thing in objects(image).items():
+def apply(api: Api, image: str, node: str) -> None:
+    """CoreDNS's objects, as this version of the program wants them; it runs on this node."""
+    for path, thing in objects(image, node).items():
         api.apply(path, thing)
 
 
@@ -62,7 +62,7 @@ def _started(container: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
 
 
-def objects(image: str) -> dict[str, dict[str, object]]:
+def objects(image: str, node: str) -> dict[str, dict[str, object]]:
     """Every object by the path at which the API server keeps it."""
     core, rbac = f"/api/v1/namespaces/{NAMESPACE}", "/apis/rbac.authorization.k8s.io/v1"
     return {
@@ -74,7 +74,7 @@ def objects(image: str) -> dict[str, dict[str, object]]:
             "data": {"Corefile": COREFILE},
         },
         f"{core}/services/kube-dns": _service(),
-        DEPLOYMENT_PATH: _deployment(image),
+        DEPLOYMENT_PATH: _deployment(image, node),
     }
 
 
@@ -128,11 +128,13 @@ def _service() -> dict[str, object]:
     }
 
 
-def _deployment(image: str) -> dict[str, object]:
+def _deployment(image: str, node: str) -> dict[str, object]:
     pod = {
         "serviceAccountName": "coredns",
         "priorityClassName": "system-cluster-critical",
         "dnsPolicy": "Default",
+        # Where the API server is, and not on a further node, which may be killed and stay so.
+        "nodeSelector": {"kubernetes.io/hostname": node},
         "tolerations": [{"operator": "Exists"}],
         "containers": [_container(image)],
         "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],

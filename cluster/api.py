@@ -1,6 +1,7 @@
-"""The few calls that `up` and `status` make to the API server."""
+"""The few calls that this program makes to the API server."""
 
 import base64
+import contextlib
 import json
 import ssl
 import tempfile
@@ -14,10 +15,15 @@ from cluster.problems import Problem
 from cluster.settings import Cluster
 
 FIELD_MANAGER = "octans-cluster"
+NODES = "/api/v1/nodes"
 
 
 class Unreachable(Exception):
     """No answer, or not yet one of use."""
+
+
+class Missing(Unreachable):
+    """The API server answers that there is no such object."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,12 @@ class Api:
         )
         self._call(request, seconds)
 
+    def delete(self, path: str, seconds: float = 10) -> None:
+        """The object at a path is gone, or was."""
+        request = urllib.request.Request(self.server + path, method="DELETE")
+        with contextlib.suppress(Missing):
+            self._call(request, seconds)
+
     def _call(self, request: urllib.request.Request, seconds: float) -> str:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.trust)
@@ -53,7 +65,9 @@ class Api:
         try:
             with opener.open(request, timeout=seconds) as answer:
                 text: str = answer.read().decode()
-        except (OSError, ValueError) as error:  # an HTTPError is an OSError too
+        except urllib.error.HTTPError as error:
+            raise (Missing if error.code == 404 else Unreachable)(str(error)) from None
+        except (OSError, ValueError) as error:
             raise Unreachable(str(error)) from None
         return text
 

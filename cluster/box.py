@@ -4,6 +4,7 @@ Nothing about a box is written down: it is found by its init's command line, whi
 ends in the state folder, so no crash can leave a record that is not true.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from cluster.problems import Problem
 from cluster.programs import TOOLS_PATH, output, tail
-from cluster.settings import Cluster
+from cluster.settings import Cluster, Home
 
 NAMESPACES = ("--fork", "--pid", "--mount-proc", "--net", "--mount", "--uts", "--ipc")
 
@@ -94,6 +95,10 @@ class Box:
         written = self.inside(FURNISHED).stat().st_mtime
         return datetime.fromtimestamp(int(written), tz=UTC)
 
+    def finish(self) -> None:
+        """From now on it is furnished."""
+        self.inside(FURNISHED).touch()
+
     def inside(self, path: str) -> Path:
         """A file of the box, as seen from here."""
         return Path(f"/proc/{self.init}/root{path}")
@@ -101,6 +106,15 @@ class Box:
     def enter(self, argv: Sequence[str | Path]) -> list[str]:
         """The command line that runs a program inside."""
         return ["nsenter", "--target", str(self.init), "--all", *map(str, argv)]
+
+    def enter_network(self, argv: Sequence[str | Path]) -> list[str]:
+        """The command line that runs a program of the machine in the box's network only."""
+        return ["nsenter", "--target", str(self.init), "--net", *map(str, argv)]
+
+    def interfaces(self) -> set[str]:
+        """The names of its network interfaces."""
+        lines = Path(f"/proc/{self.init}/net/dev").read_text().splitlines()
+        return {name.strip() for name, colon, _ in (line.partition(":") for line in lines) if colon}
 
     def start(self, argv: Sequence[str | Path], log: Path) -> None:
         """Starts a program that stays; the box's init becomes its parent."""
@@ -120,7 +134,8 @@ class Box:
 
     def kill(self, seconds: float = 20) -> None:
         """Ends everything inside at once, as a power cut would, and waits until it is gone."""
-        os.kill(self.init, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.init, signal.SIGKILL)
         deadline = time.monotonic() + seconds
         while _alive(self.init):
             if time.monotonic() > deadline:
@@ -128,35 +143,49 @@ class Box:
             time.sleep(0.02)
 
 
-def find(cluster: Cluster) -> Box | None:
-    """The cluster's running box, if there is one."""
-    for pid in _pids():
-        argv = _argv(pid)
-        if len(argv) == 2 and argv[1] == str(cluster.state) and Path(argv[0]).name == "pause":
-            return Box(pid)
-    return None
+def find(home: Home) -> Box | None:
+    """The node's running box, if there is one."""
+    return _running().get(str(home.state))
 
 
-def make(cluster: Cluster, pause: Path) -> Box:
+def of(cluster: Cluster) -> list[Box]:
+    """The running boxes of all the cluster's nodes."""
+    further = f"{cluster.nodes}/"
+    return [
+        box
+        for state, box in _running().items()
+        if state == str(cluster.state) or state.startswith(further)
+    ]
+
+
+def make(home: Home, pause: Path) -> Box:
     """A new box with its own processes, network, mounts and host name, and nothing in it yet.
 
-    It is `furnished` when whoever makes it has written FURNISHED into it at last.
+    It is `furnished` when whoever makes it calls `finish` at last.
     """
     SCRATCH.mkdir(parents=True, exist_ok=True)
-    log = cluster.logs / "box.log"
+    log = home.logs / "box.log"
     with log.open("ab") as file:
         subprocess.run(
-            ["setsid", "--fork", "unshare", *NAMESPACES, "--kill-child", pause, cluster.state],
+            ["setsid", "--fork", "unshare", *NAMESPACES, "--kill-child", pause, home.state],
             stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd="/", check=True,
             env={"PATH": TOOLS_PATH},
         )  # fmt: skip
     deadline = time.monotonic() + 10
-    while (box := find(cluster)) is None:
+    while (box := find(home)) is None:
         if time.monotonic() > deadline:
             raise Problem(f"The box did not start; see {log}.")
         time.sleep(0.01)
-    output(box.enter(["sh", "-c", FURNISH, "sh", cluster.name]), what="Furnishing the box")
+    output(box.enter(["sh", "-c", FURNISH, "sh", home.name]), what="Furnishing the box")
     return box
+
+
+def _running() -> dict[str, Box]:
+    """Every box on this machine, by the state folder at its init's command line's end."""
+    found = ((pid, _argv(pid)) for pid in _pids())
+    return {
+        argv[1]: Box(pid) for pid, argv in found if len(argv) == 2 and Path(argv[0]).name == "pause"
+    }
 
 
 def _path(argv: Sequence[str | Path]) -> str:

@@ -1,4 +1,7 @@
-"""The cgroups of one cluster: `octans-NAME` at the top of every hierarchy there is."""
+"""The cgroups of nodes: `octans-CLUSTER` for the first, `octans-CLUSTER.NODE` for a further one.
+
+They stand at the top of every hierarchy there is.
+"""
 
 import contextlib
 import os
@@ -25,16 +28,16 @@ def hierarchies() -> list[Path]:
     return sorted({path.resolve() for path in ROOT.iterdir() if (path / "cgroup.procs").exists()})
 
 
-def make(cluster: Cluster) -> None:
+def make(name: str) -> None:
     if not hierarchies():
         raise Problem(f"No cgroups are mounted at {ROOT}; a cluster's pods need them.")
     for hierarchy in hierarchies():
-        folder = hierarchy / cluster.cgroup
+        folder = hierarchy / name
         try:
             folder.mkdir(exist_ok=True)
-            for name in INHERITED:
-                if (parent := hierarchy / name).exists() and hierarchy != ROOT:
-                    (folder / name).write_text(parent.read_text())
+            for file in INHERITED:
+                if (parent := hierarchy / file).exists() and hierarchy != ROOT:
+                    (folder / file).write_text(parent.read_text())
             _hand_on_controllers(hierarchy, folder)
         except OSError as error:
             raise Problem(f"The cgroup {folder} cannot be made: {error.strerror}.") from None
@@ -51,24 +54,26 @@ def _hand_on_controllers(hierarchy: Path, folder: Path) -> None:
                 (parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def occupied(cluster: Cluster) -> bool:
-    """Whether processes live in cgroups of this cluster's name."""
-    return any(_processes(folder) for folder in _all_of(cluster.cgroup))
+def occupied(name: str) -> bool:
+    """Whether processes live in cgroups of this name."""
+    return any(_processes(folder) for folder in _all_of(name))
 
 
-def others(cluster: Cluster) -> bool:
-    """Whether the machine has cgroups of other clusters."""
-    return any(
-        folder.name != cluster.cgroup
-        for hierarchy in hierarchies()
-        for folder in hierarchy.glob("octans-*/")
-    )
+def of(cluster: Cluster) -> set[str]:
+    """The names of the cluster's cgroups, its nodes' each."""
+    first = cluster.first.cgroup
+    return {name for name in of_any() if name.split(".")[0] == first}
 
 
-def remove(cluster: Cluster, seconds: float = 20) -> None:
-    """Removes every cgroup of the cluster, the deepest first; its processes must have ended."""
+def of_any() -> set[str]:
+    """The names of all clusters' cgroups."""
+    return {folder.name for top in hierarchies() for folder in top.glob("octans-*/")}
+
+
+def remove(name: str, seconds: float = 20) -> None:
+    """Removes every cgroup of a node, the deepest first; its processes must have ended."""
     deadline = time.monotonic() + seconds
-    while left := list(_all_of(cluster.cgroup)):
+    while left := list(_all_of(name)):
         for folder in left:
             with contextlib.suppress(OSError):
                 folder.rmdir()

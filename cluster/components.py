@@ -3,15 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.addresses import API_PORT, POD_NETWORK, SERVICE_NETWORK, Link
 from cluster.binaries import Binaries
 from cluster.configs import SOCKET
-from cluster.settings import API_PORT, POD_NETWORK, SERVICE_NETWORK, Cluster, Link
-
-COMPONENTS = (
-    "containerd", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet",
-    "kube-proxy",
-)  # fmt: skip
-"""All that must run for a node to be whole."""
+from cluster.settings import Home
 
 ETCD = "http://127.0.0.1:2379"
 QPS = ("--kube-api-qps=100", "--kube-api-burst=200")
@@ -23,33 +18,36 @@ class Component:
     name: str
     argv: tuple[str, ...]
 
-    def log(self, cluster: Cluster) -> Path:
-        return cluster.logs / f"{self.name}.log"
+    def log(self, home: Home) -> Path:
+        return home.logs / f"{self.name}.log"
 
 
-def components(cluster: Cluster, link: Link, binaries: Binaries) -> dict[str, Component]:
-    """Every component by name, so that it can be started."""
-    made = (
-        containerd(cluster, binaries),
-        etcd(cluster, binaries),
-        apiserver(cluster, link, binaries),
-        controller_manager(cluster, binaries),
-        scheduler(cluster, binaries),
-        kubelet(cluster, link, binaries),
-        proxy(cluster, binaries),
-    )
+def components(home: Home, link: Link, binaries: Binaries) -> dict[str, Component]:
+    """By name, all that must run for a node to be whole; the first node has the control plane."""
+    made = [
+        containerd(home, binaries),
+        kubelet(home, link, binaries),
+        proxy(home, binaries),
+    ]
+    if link.number == 0:
+        made += [
+            etcd(home, binaries),
+            apiserver(home, link, binaries),
+            controller_manager(home, binaries),
+            scheduler(home, binaries),
+        ]
     return {component.name: component for component in made}
 
 
-def containerd(cluster: Cluster, binaries: Binaries) -> Component:
+def containerd(home: Home, binaries: Binaries) -> Component:
     program = binaries.containerd("containerd")
-    return Component("containerd", (str(program), "--config", f"{cluster.etc}/containerd.toml"))
+    return Component("containerd", (str(program), "--config", f"{home.etc}/containerd.toml"))
 
 
-def etcd(cluster: Cluster, binaries: Binaries) -> Component:
+def etcd(home: Home, binaries: Binaries) -> Component:
     return _kubernetes(
         binaries, "etcd",
-        f"--data-dir={cluster.state}/etcd",
+        f"--data-dir={home.state}/etcd",
         f"--listen-client-urls={ETCD}",
         f"--advertise-client-urls={ETCD}",
         "--listen-peer-urls=http://127.0.0.1:2380",
@@ -60,8 +58,8 @@ def etcd(cluster: Cluster, binaries: Binaries) -> Component:
     )  # fmt: skip
 
 
-def apiserver(cluster: Cluster, link: Link, binaries: Binaries) -> Component:
-    pki = cluster.pki
+def apiserver(home: Home, link: Link, binaries: Binaries) -> Component:
+    pki = home.pki
     return _kubernetes(
         binaries, "kube-apiserver",
         f"--etcd-servers={ETCD}",
@@ -85,28 +83,28 @@ def apiserver(cluster: Cluster, link: Link, binaries: Binaries) -> Component:
     )  # fmt: skip
 
 
-def controller_manager(cluster: Cluster, binaries: Binaries) -> Component:
+def controller_manager(home: Home, binaries: Binaries) -> Component:
     return _kubernetes(
         binaries, "kube-controller-manager",
-        f"--kubeconfig={cluster.pki}/controller-manager.kubeconfig",
+        f"--kubeconfig={home.pki}/controller-manager.kubeconfig",
         "--bind-address=127.0.0.1",
         "--leader-elect=false",
         "--use-service-account-credentials",
-        f"--root-ca-file={cluster.pki}/ca.crt",
-        f"--service-account-private-key-file={cluster.pki}/service-account.key",
-        f"--cluster-signing-cert-file={cluster.pki}/ca.crt",
-        f"--cluster-signing-key-file={cluster.pki}/ca.key",
+        f"--root-ca-file={home.pki}/ca.crt",
+        f"--service-account-private-key-file={home.pki}/service-account.key",
+        f"--cluster-signing-cert-file={home.pki}/ca.crt",
+        f"--cluster-signing-key-file={home.pki}/ca.key",
         # It would make the default folder on the machine.
-        f"--flex-volume-plugin-dir={cluster.state}/kubelet/volume-plugins",
+        f"--flex-volume-plugin-dir={home.state}/kubelet/volume-plugins",
         "--profiling=false",
         *QPS,
     )  # fmt: skip
 
 
-def scheduler(cluster: Cluster, binaries: Binaries) -> Component:
+def scheduler(home: Home, binaries: Binaries) -> Component:
     return _kubernetes(
         binaries, "kube-scheduler",
-        f"--kubeconfig={cluster.pki}/scheduler.kubeconfig",
+        f"--kubeconfig={home.pki}/scheduler.kubeconfig",
         "--bind-address=127.0.0.1",
         "--leader-elect=false",
         "--profiling=false",
@@ -114,23 +112,23 @@ def scheduler(cluster: Cluster, binaries: Binaries) -> Component:
     )  # fmt: skip
 
 
-def kubelet(cluster: Cluster, link: Link, binaries: Binaries) -> Component:
+def kubelet(home: Home, link: Link, binaries: Binaries) -> Component:
     return _kubernetes(
         binaries, "kubelet",
-        f"--config={cluster.etc}/kubelet.yaml",
-        f"--kubeconfig={cluster.pki}/kubelet.kubeconfig",
-        f"--root-dir={cluster.state}/kubelet",
-        f"--cert-dir={cluster.state}/kubelet/pki",
-        f"--hostname-override={cluster.name}",
+        f"--config={home.etc}/kubelet.yaml",
+        f"--kubeconfig={home.pki}/kubelet.kubeconfig",
+        f"--root-dir={home.state}/kubelet",
+        f"--cert-dir={home.state}/kubelet/pki",
+        f"--hostname-override={home.name}",
         f"--node-ip={link.node}",
     )  # fmt: skip
 
 
-def proxy(cluster: Cluster, binaries: Binaries) -> Component:
+def proxy(home: Home, binaries: Binaries) -> Component:
     return _kubernetes(
         binaries, "kube-proxy",
-        f"--kubeconfig={cluster.pki}/proxy.kubeconfig",
-        f"--hostname-override={cluster.name}",
+        f"--kubeconfig={home.pki}/proxy.kubeconfig",
+        f"--hostname-override={home.name}",
         "--proxy-mode=nftables",
         f"--cluster-cidr={POD_NETWORK}",
         # This limit is the whole machine's and not ours to set.

@@ -2,7 +2,8 @@
 
 import json
 
-from cluster.settings import CNI_PROGRAMS, DNS_SERVICE_IP, DOMAIN, POD_NETWORK, Cluster
+from cluster.addresses import DNS_SERVICE_IP, DOMAIN, Link
+from cluster.settings import CNI_PROGRAMS, Home
 
 SOCKET = "/run/containerd/containerd.sock"
 """On the box's own /run."""
@@ -39,18 +40,17 @@ sandbox = "{pause}"
 """
 
 
-def cni() -> dict[str, object]:
+def cni(link: Link) -> dict[str, object]:
     """Pods on one bridge; addresses are given out anew in every box, whose pods are new too."""
     bridge = {
         "type": "bridge",
         "bridge": "pods0",
         "isGateway": True,
-        "ipMasq": True,
         "hairpinMode": True,
         "ipam": {
             "type": "host-local",
             "dataDir": "/run/cni",
-            "ranges": [[{"subnet": POD_NETWORK}]],
+            "ranges": [[{"subnet": str(link.pods)}]],
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
@@ -58,26 +58,26 @@ def cni() -> dict[str, object]:
     return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, ports]}
 
 
-def kubelet(cluster: Cluster) -> dict[str, object]:
+def kubelet(home: Home) -> dict[str, object]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
-            "x509": {"clientCAFile": f"{cluster.pki}/ca.crt"},
+            "x509": {"clientCAFile": f"{home.pki}/ca.crt"},
         },
         "authorization": {"mode": "Webhook"},
-        "tlsCertFile": f"{cluster.pki}/kubelet-server.crt",
-        "tlsPrivateKeyFile": f"{cluster.pki}/kubelet-server.key",
+        "tlsCertFile": f"{home.pki}/kubelet-server.crt",
+        "tlsPrivateKeyFile": f"{home.pki}/kubelet-server.key",
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
         "clusterDNS": [DNS_SERVICE_IP],
         "clusterDomain": DOMAIN,
-        "resolvConf": f"{cluster.etc}/resolv.conf",
-        "podLogsDir": f"{cluster.state}/pods",
-        "volumePluginDir": f"{cluster.state}/kubelet/volume-plugins",
+        "resolvConf": f"{home.etc}/resolv.conf",
+        "podLogsDir": f"{home.state}/pods",
+        "volumePluginDir": f"{home.state}/kubelet/volume-plugins",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{cluster.cgroup}",
+        "cgroupRoot": f"/{home.cgroup}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "oomScoreAdj": 0,
@@ -98,14 +98,14 @@ def kubelet(cluster: Cluster) -> dict[str, object]:
     }  # fmt: skip
 
 
-def write(cluster: Cluster, pause: str) -> None:
+def write(home: Home, link: Link, pause: str) -> None:
     """All files, anew at every start: they follow the program, not the state."""
-    (cluster.etc / "cni").mkdir(parents=True, exist_ok=True)
-    (cluster.etc / "containerd.toml").write_text(
+    (home.etc / "cni").mkdir(parents=True, exist_ok=True)
+    (home.etc / "containerd.toml").write_text(
         CONTAINERD.format(
-            state=cluster.state, etc=cluster.etc, socket=SOCKET, cni=CNI_PROGRAMS, pause=pause
+            state=home.state, etc=home.etc, socket=SOCKET, cni=CNI_PROGRAMS, pause=pause
         )
     )
-    (cluster.etc / "cni" / "pods.conflist").write_text(json.dumps(cni(), indent=1))
-    (cluster.etc / "kubelet.yaml").write_text(json.dumps(kubelet(cluster), indent=1))
-    (cluster.etc / "resolv.conf").write_text(f"nameserver {DNS_SERVICE_IP}\n")
+    (home.etc / "cni" / "pods.conflist").write_text(json.dumps(cni(link), indent=1))
+    (home.etc / "kubelet.yaml").write_text(json.dumps(kubelet(home), indent=1))
+    (home.etc / "resolv.conf").write_text(f"nameserver {DNS_SERVICE_IP}\n")

@@ -24,7 +24,7 @@ def load(cache: Path, node: Node, name: str) -> None:
     if _has(node, image):
         say(f"The node has {image.name} already.")
         return
-    log = node.cluster.logs / "load.log"
+    log = node.home.logs / "load.log"
     layout = Layout(cache / "layout")
     with (
         locked(cache / "layout.lock", "another program that loads an image"),

@@ -1,6 +1,8 @@
 """One node inside its box: starts components, takes images, waits for conditions."""
 
 import contextlib
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -9,14 +11,14 @@ from datetime import datetime
 from pathlib import Path
 
 from cluster import addons, scratch
-from cluster.api import Api, Unreachable
+from cluster.api import NODES, Api, Missing, Unreachable
 from cluster.binaries import Binaries
 from cluster.box import Box
 from cluster.components import Component, ctr
 from cluster.configs import SOCKET
 from cluster.problems import Problem
 from cluster.programs import output, tail
-from cluster.settings import Cluster
+from cluster.settings import Home
 
 PINNED = "io.cri-containerd.pinned=pinned"
 """An image with this label is never collected."""
@@ -24,8 +26,14 @@ PINNED = "io.cri-containerd.pinned=pinned"
 STARTING = frozenset({"setsid", ""})
 """What a component is called from its fork until its program runs."""
 
+KEEP_PODS_AWAY = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+"""The taints of a node that was not ready; they go some seconds after it is."""
+
 LOG_LINES = 3
 """How much of the log of a component that died is said at once."""
+
+PATIENCE = 120.0
+"""Seconds for each wait: ten times what it takes, for machines that are busy with other things."""
 
 POLL_SECONDS = 0.05
 SETTLE_SECONDS = 5.0
@@ -33,7 +41,7 @@ SETTLE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Node:
-    cluster: Cluster
+    home: Home
     box: Box
     components: dict[str, Component]
     binaries: Binaries
@@ -46,7 +54,7 @@ class Node:
             # An earlier `up` may have been cut off at the very moment it started this one.
             if name not in self._settled():
                 component = self.components[name]
-                self.box.start(component.argv, component.log(self.cluster))
+                self.box.start(component.argv, component.log(self.home))
             self.started.add(name)
 
     def running(self) -> dict[str, int]:
@@ -70,8 +78,7 @@ class Node:
             self._check_components()
             if time.monotonic() > deadline:
                 raise Problem(
-                    f"Waited {seconds:.0f} s for {what} in vain; the logs are in"
-                    f" {self.cluster.logs}."
+                    f"Waited {seconds:.0f} s for {what} in vain; the logs are in {self.home.logs}."
                 )
             time.sleep(POLL_SECONDS)
 
@@ -83,7 +90,7 @@ class Node:
             raise Problem("The box was ended by something else.")
         for name in self.components:
             if name in self.started and name not in running:
-                log = self.components[name].log(self.cluster)
+                log = self.components[name].log(self.home)
                 raise Problem(f"{name} died: {tail(log, LOG_LINES)} — see {log}.")
 
     def containerd_listens(self) -> bool:
@@ -94,10 +101,34 @@ class Node:
                 return False
         return True
 
+    def register(self) -> None:
+        """Starts the kubelet; anew where its node object is gone, which it makes when it starts."""
+        if "kubelet" in self._settled() and self._unknown():
+            self._end("kubelet")
+        self.start("kubelet")
+
+    def _unknown(self) -> bool:
+        with contextlib.suppress(Unreachable):
+            try:
+                self.api.get(self.path)
+            except Missing:
+                return True
+        return False
+
+    def _end(self, name: str) -> None:
+        os.kill(self.running()[name], signal.SIGKILL)
+        self.until(f"the end of {name}", lambda: name not in self.running(), SETTLE_SECONDS)
+
+    @property
+    def path(self) -> str:
+        """Where the API server keeps the node object."""
+        return f"{NODES}/{self.home.name}"
+
     def ready(self) -> bool:
-        """Whether this box's kubelet says so, and not only the one before a power cut."""
-        node = self.api.get(f"/api/v1/nodes/{self.cluster.name}")
-        return any(
+        """Whether this box's kubelet says so, not only the one before it, and pods may come."""
+        node = self.api.get(self.path)
+        taints = {taint["key"] for taint in node["spec"].get("taints", [])}
+        return not taints & KEEP_PODS_AWAY and any(
             condition["type"] == "Ready"
             and condition["status"] == "True"
             and datetime.fromisoformat(condition["lastHeartbeatTime"]) >= self.box.since

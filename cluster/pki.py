@@ -1,4 +1,4 @@
-"""Keys and certificates of one cluster, made once with openssl, and its kubeconfigs."""
+"""Keys and certificates of a cluster's nodes, made once with openssl, and their kubeconfigs."""
 
 import base64
 import json
@@ -6,8 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.addresses import API_SERVICE_IP, DOMAIN, Link
 from cluster.programs import output
-from cluster.settings import API_SERVICE_IP, DOMAIN, Cluster, Link
+from cluster.settings import Cluster, Home
 
 DAYS = 3650
 
@@ -44,39 +45,65 @@ class Identity:
     kubeconfig: bool = False
 
 
-def identities(node: str) -> tuple[Identity, ...]:
+CONTROL_PLANE = (
+    Identity("apiserver", "/CN=kube-apiserver", "server"),
+    Identity("apiserver-to-kubelet", "/O=system:masters/CN=apiserver-to-kubelet"),
+    Identity("admin", "/O=system:masters/CN=admin", kubeconfig=True),
+    Identity("controller-manager", "/CN=system:kube-controller-manager", kubeconfig=True),
+    Identity("scheduler", "/CN=system:kube-scheduler", kubeconfig=True),
+)
+
+
+def of_node(name: str) -> tuple[Identity, ...]:
+    """What every node has, the first one too."""
     return (
-        Identity("apiserver", "/CN=kube-apiserver", "server"),
-        Identity("kubelet-server", f"/O=system:nodes/CN=system:node:{node}", "server"),
-        Identity("apiserver-to-kubelet", "/O=system:masters/CN=apiserver-to-kubelet"),
-        Identity("admin", "/O=system:masters/CN=admin", kubeconfig=True),
-        Identity("controller-manager", "/CN=system:kube-controller-manager", kubeconfig=True),
-        Identity("scheduler", "/CN=system:kube-scheduler", kubeconfig=True),
+        Identity("kubelet-server", f"/O=system:nodes/CN=system:node:{name}", "server"),
+        Identity("kubelet", f"/O=system:nodes/CN=system:node:{name}", kubeconfig=True),
         Identity("proxy", "/CN=system:kube-proxy", kubeconfig=True),
-        Identity("kubelet", f"/O=system:nodes/CN=system:node:{node}", kubeconfig=True),
     )
 
 
 def make(cluster: Cluster, link: Link) -> None:
-    """Everything in `pki/`; the folder appears whole or not at all."""
-    if cluster.pki.is_dir():
+    """The first node's `pki/`, with the authority; the folder appears whole or not at all."""
+    home = cluster.first
+    if home.pki.is_dir():
         return
-    folder = cluster.state / "unfinished-pki"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
     names = (
         f"DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc,"
         f" DNS:kubernetes.default.svc.{DOMAIN}, DNS:localhost, DNS:{cluster.name},"
         f" IP:127.0.0.1, IP:{API_SERVICE_IP}, IP:{link.node}"
     )
-    (folder / "openssl.cnf").write_text(CONFIGURATION.format(names=names))
+    folder = _unfinished(home, names)
     _certificate(folder, Identity("ca", f"/CN=octans-{cluster.name}", "authority"))
-    for identity in identities(cluster.name):
-        _certificate(folder, identity, "-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key")
-        if identity.kubeconfig:
-            _write_kubeconfig(folder, identity.file, cluster.name, link)
+    for identity in (*CONTROL_PLANE, *of_node(cluster.name)):
+        _issue(folder, identity, folder, cluster, link)
     _service_account_key(folder)
-    folder.rename(cluster.pki)
+    folder.rename(home.pki)
+
+
+def make_further(cluster: Cluster, home: Home, link: Link) -> None:
+    """A further node's `pki/`, signed by the cluster's authority, whose key stays where it is."""
+    if home.pki.is_dir():
+        return
+    folder = _unfinished(home, f"DNS:{home.name}, IP:{link.node}")
+    shutil.copyfile(cluster.first.pki / "ca.crt", folder / "ca.crt")
+    for identity in of_node(home.name):
+        _issue(folder, identity, cluster.first.pki, cluster, link)
+    folder.rename(home.pki)
+
+
+def _unfinished(home: Home, names: str) -> Path:
+    folder = home.state / "unfinished-pki"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "openssl.cnf").write_text(CONFIGURATION.format(names=names))
+    return folder
+
+
+def _issue(folder: Path, identity: Identity, authority: Path, cluster: Cluster, link: Link) -> None:
+    _certificate(folder, identity, "-CA", f"{authority}/ca.crt", "-CAkey", f"{authority}/ca.key")
+    if identity.kubeconfig:
+        _write_kubeconfig(folder, identity.file, cluster.name, link)
 
 
 def _certificate(folder: Path, identity: Identity, *signer: str) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from cluster import binaries, box, settings
+from cluster.box import Box
 
 ROOT = Path(__file__).parents[2]
+
+HOST = "kubernetes.io/hostname"
 
 needs_own_cluster = pytest.mark.skipif(
     os.geteuid() != 0 or os.environ.get("CLUSTER") == "existing",
@@ -58,8 +61,16 @@ class Own:
         return settings.places(os.environ).cluster(self.name)
 
     @property
-    def box(self) -> box.Box | None:
-        return box.find(self.places)
+    def box(self) -> Box | None:
+        return box.find(self.places.first)
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Its nodes' boxes."""
+        return box.of(self.places)
+
+    def box_of(self, node: str) -> Box | None:
+        return box.find(self.places.further(node))
 
     def up(self) -> str:
         return succeed("up", "--name", self.name)
@@ -84,15 +95,17 @@ class Own:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def run_pod(self, name: str) -> None:
-        """A pod of the image that every node has, which waits; returns when it runs."""
+    def run_pod(self, name: str, node: str | None = None, **container: Any) -> None:
+        """A pod, of the image that every node has, which waits; returns when it runs."""
         image = f"localhost/pause:{self._pause_tag()}"
-        container = {"name": "main", "image": image, "imagePullPolicy": "Never"}
+        container = {"name": "main", "image": image, "imagePullPolicy": "Never", **container}
+        spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
         pod: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name},
-            "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+            "metadata": {"name": name, "labels": {"name": name}},
+            # By the scheduler, which sees whether the node takes pods.
+            "spec": {**spec, "nodeSelector": {HOST: node}} if node else spec,
         }
         self.kubectl("create", "-f", "-", stdin=json.dumps(pod))
         self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=50s")

@@ -116,13 +116,15 @@ def test_objects_survive_a_power_cut(pair: tuple[Own, Own]) -> None:
 def test_down_leaves_nothing(pair: tuple[Own, Own]) -> None:
     removed, kept = pair
     machine = traces.machine_wide()
-    namespaces = traces.namespaces_of(removed)
+    namespaces = traces.namespaces_of(removed.boxes)
     interface = f"octans{removed.places.index.read_text()}"
     assert len(namespaces) >= 7, "its own five, and those of a pod"
-    there = {line.split()[0] for line in traces.left_of(removed, namespaces, interface)}
+    there = {
+        line.split()[0] for line in traces.left_of(removed.places.first, namespaces, interface)
+    }
     assert there == {"process", "cgroup", interface, str(removed.places.state)}
     removed.down()
-    assert traces.left_of(removed, namespaces, interface) == []
+    assert traces.left_of(removed.places.first, namespaces, interface) == []
     assert traces.machine_wide() == machine
     assert kept.box is not None
     kept.run_pod("goes-on")

@@ -1,4 +1,4 @@
-"""`up` killed on its way: the next one goes on, whatever the first had got to."""
+"""A command killed on its way: the next one goes on, whatever the first had got to."""
 
 import os
 import signal
@@ -40,14 +40,19 @@ POINTS: dict[str, Callable[[Own], bool]] = {
 }
 
 
+def kill_at(point: str, reached: Callable[[Own], bool], own: Own, *words: str) -> None:
+    """Starts a command and kills it as soon as it has got there."""
+    started = subprocess.Popen(
+        command(*words, "--name", own.name), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    with started:
+        wait_until(f"{words[0]} to be {point}", lambda: reached(own))
+        started.send_signal(signal.SIGKILL)
+
+
 def test_up_goes_on_after_a_kill_at_any_point(own: Own) -> None:
     for point, reached in POINTS.items():
-        started = subprocess.Popen(
-            command("up", "--name", own.name), cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
-        with started:
-            wait_until(f"up to be {point}", lambda: reached(own))  # noqa: B023 - called at once
-            started.send_signal(signal.SIGKILL)
+        kill_at(point, reached, own, "up")
     own.up()
     own.run_pod("runs")
 
@@ -58,7 +63,7 @@ def test_a_component_that_dies_is_named(own: Own) -> None:
     done = program("up", "--name", own.name)
     assert done.returncode == 1
     assert "octans: etcd died: " in done.stderr
-    assert str(own.places.logs / "etcd.log") in done.stderr
+    assert str(own.places.first.logs / "etcd.log") in done.stderr
     assert "Traceback" not in done.stderr
 
 

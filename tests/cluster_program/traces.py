@@ -1,11 +1,11 @@
-"""What a cluster could leave on the machine."""
+"""What a cluster or a node could leave on the machine."""
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from cluster import box
-from tests.cluster_program.program import Own
+from cluster import box, settings
 
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 KERNEL = (*box.KERNEL_SETTINGS, "net/ipv4/ip_forward", "net/netfilter/nf_conntrack_max")
@@ -24,22 +24,23 @@ def machine_wide() -> dict[str, str]:
     }
 
 
-def namespaces_of(cluster: Own) -> set[str]:
-    """The namespaces of everything that runs in the box: its own, and its pods'."""
-    found = cluster.box
-    assert found is not None
-    inside = _namespace(str(found.init), "pid")
+def namespaces_of(boxes: Sequence[box.Box]) -> set[str]:
+    """The namespaces of everything that runs in the boxes: their own, and their pods'."""
+    inside = {_namespace(str(found.init), "pid") for found in boxes}
     return {
         _namespace(pid, kind)
         for pid in _pids()
-        if inside in (_namespace(pid, "pid"), _namespace(_parent(pid), "pid"))
+        if inside & {_namespace(pid, "pid"), _namespace(_parent(pid), "pid")}
         for kind in NAMESPACES
     } - {_namespace("self", kind) for kind in NAMESPACES}
 
 
-def left_of(cluster: Own, namespaces: set[str], interface: str) -> list[str]:
-    """Everything on this machine that belongs to a cluster, one line each."""
-    state = str(cluster.places.state)
+def left_of(home: settings.Home, namespaces: set[str], interface: str = "") -> list[str]:
+    """Everything on this machine that belongs to a node, one line each.
+
+    What belongs to a cluster's first node has all of its other nodes' in it.
+    """
+    state = str(home.state)
     processes = [
         f"process {pid}: {_command_line(pid)}"
         for pid in _pids()
@@ -54,9 +55,9 @@ def left_of(cluster: Own, namespaces: set[str], interface: str) -> list[str]:
     cgroups = [
         f"cgroup {folder}"
         for folder, _, _ in os.walk("/sys/fs/cgroup")
-        if cluster.places.cgroup in folder.split("/")
+        if any(f"{part}.".startswith(f"{home.cgroup}.") for part in folder.split("/"))
     ]
-    links = [interface] if Path("/sys/class/net", interface).exists() else []
+    links = [interface] if interface and Path("/sys/class/net", interface).exists() else []
     files = [state] if Path(state).exists() else []
     return processes + mounts + cgroups + links + files
 
