@@ -1,4 +1,4 @@
-"""A real one-node Kubernetes on this machine, made from Go modules and Debian packages."""
+"""A real Kubernetes on this machine, made from Go modules and Debian packages."""
 
 import sys
 

@@ -1,16 +1,20 @@
-"""A real one-node Kubernetes on this machine, and images for it."""
+"""A real Kubernetes on this machine, of one node or several, and images for it."""
 
 import argparse
 import os
 import resource
 import sys
 from collections.abc import Sequence
+from typing import TypeAlias
 
-from cluster import base, binaries, images, lifecycle, load, machine, status
+from cluster import base, binaries, further_nodes, images, lifecycle, load, machine, status
+from cluster.api import Unreachable
 from cluster.problems import Problem
 from cluster.programs import TOOLS_PATH
 from cluster.progress import say
 from cluster.settings import DEFAULT_NAME, Places, places
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
         return int(options.command(options, places(os.environ)) or 0)
     except Problem as problem:
         say(f"octans: {problem}")
+    except Unreachable as error:
+        say(f"octans: the API server does not answer: {error}.")
     except OSError as error:
         say(f"octans: {error.filename or 'input or output'}: {error.strerror or error}.")
     except KeyboardInterrupt:
@@ -48,10 +54,36 @@ def down(options: argparse.Namespace, here: Places) -> None:
         lifecycle.down(cluster, keep_state=options.keep_state)
 
 
+def add_node(options: argparse.Namespace, here: Places) -> None:
+    cluster = here.cluster(options.name)
+    machine.prepare(here.cache)
+    built = binaries.build(here.cache)
+    with lifecycle.alone(here, cluster):
+        further_nodes.add(here, cluster, lifecycle.running(cluster, built), options.node)
+    print(options.node)
+
+
+def remove_node(options: argparse.Namespace, here: Places) -> None:
+    cluster = here.cluster(options.name)
+    machine.require_root()
+    with lifecycle.alone(here, cluster):
+        first = lifecycle.running(cluster, binaries.Binaries(here.cache / "bin"))
+        further_nodes.remove(cluster, first, options.node)
+
+
+def kill_node(options: argparse.Namespace, here: Places) -> None:
+    machine.require_root()
+    # A power cut waits for nobody, so it takes no lock.
+    further_nodes.kill(here.cluster(options.name), options.node)
+
+
 def show_status(options: argparse.Namespace, here: Places) -> int:
     machine.require_root()
     cluster = here.cluster(options.name)
-    seen = status.of(lifecycle.running(cluster, binaries.Binaries(here.cache / "bin")), [], [])
+    built = binaries.Binaries(here.cache / "bin")
+    first = lifecycle.running(cluster, built)
+    further = further_nodes.running(cluster, built)
+    seen = status.of(first, further, further_nodes.known(cluster))
     print(seen)
     return 0 if seen.whole else 1
 
@@ -65,15 +97,18 @@ def kubeconfig(options: argparse.Namespace, here: Places) -> None:
 
 def logs(options: argparse.Namespace, here: Places) -> None:
     cluster = here.cluster(options.name)
-    status.show_logs(cluster.first, options.component, lines=options.lines, follow=options.follow)
+    home = further_nodes.find(cluster, options.node) if options.node else cluster.first
+    status.show_logs(home, options.component, lines=options.lines, follow=options.follow)
 
 
 def give(options: argparse.Namespace, here: Places) -> None:
     cluster = here.cluster(options.name)
     machine.prepare(here.cache)
-    node = lifecycle.running(cluster, binaries.build(here.cache))
-    for image in options.image:
-        load.load(here.cache, node, image)
+    built = binaries.build(here.cache)
+    with lifecycle.alone(here, cluster):
+        nodes = [lifecycle.running(cluster, built), *further_nodes.running(cluster, built)]
+        for image in options.image:
+            load.load(here.cache, nodes, image)
 
 
 def make_base(options: argparse.Namespace, here: Places) -> None:
@@ -96,22 +131,20 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, does: object, text: str, *, named: bool = True) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text)
-        made.set_defaults(command=does)
-        if named:
-            made.add_argument("--name", default=DEFAULT_NAME, help="which (default: %(default)s)")
-        return made
+        return _command(commands, name, does, text, named=named)
 
     add("up", up, "make the cluster, or make it whole again; prints its kubeconfig's path")
     part = add("down", down, "remove the cluster and all that it left on this machine")
     part.add_argument("--keep-state", action="store_true", help="its objects return at the next up")
+    _node_commands(commands)
     add("status", show_status, "say what runs; exit code 1 where something does not")
     add("kubeconfig", kubeconfig, "print the path of the cluster's kubeconfig")
     part = add("logs", logs, "show the components' logs")
+    part.add_argument("--node", help="whose (default: the first node's)")
     part.add_argument("component", nargs="?", metavar="COMPONENT", help="default: all")
     part.add_argument("-n", "--lines", type=int, default=20, help="how many (default: %(default)s)")
     part.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
-    part = add("load", give, "give the node images that were built here")
+    part = add("load", give, "give the nodes images that were built here")
     part.add_argument("image", nargs="+", metavar="IMAGE")
     part = add("base", make_base, "make a base image, once, and print its name", named=False)
     part.add_argument("--suite", choices=base.SUITES, default=base.DEFAULT_SUITE,
@@ -123,6 +156,32 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
     part.add_argument("context", metavar="CONTEXT", help="the folder to build from")
     return whole
+
+
+def _node_commands(commands: Subparsers) -> None:
+    text = "add, kill or remove a further node"
+    whole = commands.add_parser("node", help=text, description=text)
+    verbs = whole.add_subparsers(required=True, metavar="add|kill|remove")
+    for name, does, text in (
+        ("add", add_node, "add the node, or make it whole again; prints its name"),
+        (
+            "kill",
+            kill_node,
+            "end the node at once, as a power cut would; `node add` starts it again",
+        ),
+        ("remove", remove_node, "remove the node and all that it left on this machine"),
+    ):
+        _command(verbs, name, does, text).add_argument("node", metavar="NODE")
+
+
+def _command(
+    commands: Subparsers, name: str, does: object, text: str, *, named: bool = True
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=text, description=text)
+    made.set_defaults(command=does)
+    if named:
+        made.add_argument("--name", default=DEFAULT_NAME, help="which (default: %(default)s)")
+    return made
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 
-from cluster import addons, api, box, cgroups, homes, network, pki, scratch
+from cluster import addons, api, box, cgroups, further_nodes, homes, network, pki, scratch
 from cluster.binaries import Binaries
 from cluster.box import Box
 from cluster.components import components
@@ -30,6 +30,7 @@ def up(places: Places, cluster: Cluster, binaries: Binaries) -> None:
     its end is made anew, components that do not run are started, objects stay.
     """
     found = homes.furnished_box(cluster.first) or _make(places, cluster, binaries)
+    further_nodes.reconnect(cluster, found)
     node = _node_in(cluster, found, binaries)
     with step("starting containerd, etcd and the API server"):
         node.start("etcd", "kube-apiserver", "containerd")
