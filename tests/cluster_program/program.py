@@ -78,6 +78,9 @@ class Own:
     def down(self) -> None:
         succeed("down", "--name", self.name)
 
+    def node(self, verb: str, node: str) -> str:
+        return succeed("node", verb, node, "--name", self.name)
+
     @staticmethod
     def program(name: str) -> Path:
         """One of the programs that Kubernetes is made of."""

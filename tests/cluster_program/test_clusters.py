@@ -92,9 +92,9 @@ def test_an_image_is_sent_once(pair: tuple[Own, Own], tmp_path: Path) -> None:
         succeed("build", "--tag", image, tmp_path)
         first = program("load", "--name", pair[0].name, image)
         assert first.returncode == 0, first.stderr
-        assert f"giving the node {image}" in first.stderr
+        assert f"giving the node {pair[0].name} {image}" in first.stderr
         assert program("load", "--name", pair[0].name, image).stderr == (
-            f"The node has {image} already.\n"
+            f"The node {pair[0].name} has {image} already.\n"
         )
     finally:
         subprocess.run(["buildah", "rmi", image], capture_output=True, check=False)

@@ -57,6 +57,35 @@ def test_up_goes_on_after_a_kill_at_any_point(own: Own) -> None:
     own.run_pod("runs")
 
 
+ADDED = "added"
+
+
+def runs_added(name: str) -> Callable[[Own], bool]:
+    def check(cluster: Own) -> bool:
+        found = cluster.box_of(ADDED)
+        return found is not None and any(p.name == name for p in found.processes())
+
+    return check
+
+
+ADD_POINTS: dict[str, Callable[[Own], bool]] = {
+    "while keys are made": lambda own: (
+        own.places.further(ADDED).state / "unfinished-pki"
+    ).exists(),
+    "as soon as there is a box": lambda own: own.box_of(ADDED) is not None,
+    "when containerd runs": runs_added("containerd"),
+    "when the kubelet runs": runs_added("kubelet"),
+}
+
+
+def test_node_add_goes_on_after_a_kill_at_any_point(own: Own) -> None:
+    own.up()
+    for point, reached in ADD_POINTS.items():
+        kill_at(point, reached, own, "node", "add", ADDED)
+    own.node("add", ADDED)
+    own.run_pod("runs", node=ADDED)
+
+
 def test_a_component_that_dies_is_named(own: Own) -> None:
     (own.places.state / "etcd").mkdir(parents=True)
     (own.places.state / "etcd" / "member").write_text("This is no folder.")

@@ -71,8 +71,8 @@ def test_a_name_that_is_none() -> None:
 
 def test_no_such_cluster() -> None:
     name = f"t-{os.getpid()}-none"
-    for what in ("kubeconfig", "status", "logs"):
-        done = program(what, "--name", name)
+    for what in ("kubeconfig", "status", "logs", "node add x", "node kill x", "node remove x"):
+        done = program(*what.split(), "--name", name)
         assert done.returncode == 1
         assert name in done.stderr
         assert len(done.stderr.splitlines()) == 1
