@@ -116,15 +116,12 @@ def test_objects_survive_a_power_cut(pair: tuple[Own, Own]) -> None:
 def test_down_leaves_nothing(pair: tuple[Own, Own]) -> None:
     removed, kept = pair
     machine = traces.machine_wide()
-    namespaces = traces.namespaces_of(removed.boxes)
-    interface = f"octans{removed.places.index.read_text()}"
-    assert len(namespaces) >= 7, "its own five, and those of a pod"
-    there = {
-        line.split()[0] for line in traces.left_of(removed.places.first, namespaces, interface)
-    }
-    assert there == {"process", "cgroup", interface, str(removed.places.state)}
+    before = traces.inside(removed.boxes)
+    assert len(before.namespaces) >= 7, "its own five, and those of a pod"
+    there = {line.split()[0] for line in traces.left_of(removed.places.first, before)}
+    assert there == {"process", "cgroup", "interface", str(removed.places.state)}
     removed.down()
-    assert traces.left_of(removed.places.first, namespaces, interface) == []
+    assert traces.left_of(removed.places.first, before) == []
     assert traces.machine_wide() == machine
     assert kept.box is not None
     kept.run_pod("goes-on")

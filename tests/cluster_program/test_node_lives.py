@@ -118,14 +118,14 @@ def test_remove_leaves_nothing_of_a_node(own: Own) -> None:
     first, third = own.box, own.box_of(THIRD)
     assert first is not None
     assert third is not None
-    before = first.interfaces()
+    interfaces = first.interfaces()
     home = own.places.further(THIRD)
-    namespaces = traces.namespaces_of([third])
-    there = {line.split()[0] for line in traces.left_of(home, namespaces)}
+    before = traces.inside([third])
+    there = {line.split()[0] for line in traces.left_of(home, before)}
     assert there == {"process", "cgroup", str(home.state)}
     own.node("remove", THIRD)
-    assert traces.left_of(home, namespaces) == []
-    assert len(before - first.interfaces()) == 1
+    assert traces.left_of(home, before) == []
+    assert len(interfaces - first.interfaces()) == 1
     names = own.kubectl("get", "nodes", "-o=jsonpath={.items[*].metadata.name}")
     assert names.split() == sorted([own.name, SECOND])
 
@@ -134,7 +134,7 @@ def test_a_node_that_was_killed_can_be_removed(own: Own) -> None:
     own.node("add", THIRD)
     own.node("kill", THIRD)
     own.node("remove", THIRD)
-    assert traces.left_of(own.places.further(THIRD), set()) == []
+    assert traces.left_of(own.places.further(THIRD), traces.NOTHING) == []
     assert THIRD not in own.kubectl("get", "nodes", "-o=name")
 
 
@@ -164,10 +164,9 @@ def test_down_leaves_nothing_of_any_node(own: Own) -> None:
     own.node("add", THIRD)
     own.node("kill", THIRD)
     home = own.places.first
-    namespaces = traces.namespaces_of(own.boxes)
-    interface = f"octans{own.places.index.read_text()}"
-    there = {line.split()[0] for line in traces.left_of(home, namespaces, interface)}
-    assert there == {"process", "cgroup", interface, str(home.state)}
+    before = traces.inside(own.boxes)
+    there = {line.split()[0] for line in traces.left_of(home, before)}
+    assert there == {"process", "cgroup", "interface", str(home.state)}
     own.down()
-    assert traces.left_of(home, namespaces, interface) == []
+    assert traces.left_of(home, before) == []
     assert traces.machine_wide() == machine

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cluster import box, settings
@@ -24,18 +25,40 @@ def machine_wide() -> dict[str, str]:
     }
 
 
-def namespaces_of(boxes: Sequence[box.Box]) -> set[str]:
-    """The namespaces of everything that runs in the boxes: their own, and their pods'."""
-    inside = {_namespace(str(found.init), "pid") for found in boxes}
-    return {
-        _namespace(pid, kind)
+@dataclass(frozen=True)
+class Inside:
+    """What ran in boxes at some moment."""
+
+    namespaces: frozenset[str]
+    processes: frozenset[tuple[str, str]]
+    """Process ids and start times: the number of a namespace that has ended is soon another's."""
+
+
+NOTHING = Inside(frozenset(), frozenset())
+
+
+def inside(boxes: Sequence[box.Box]) -> Inside:
+    """The namespaces of boxes and of their pods, and what runs in them."""
+    own = {_namespace(str(found.init), "pid") for found in boxes}
+    namespaces = (
+        {
+            _namespace(pid, kind)
+            for pid in _pids()
+            if own & {_namespace(pid, "pid"), _namespace(_parent(pid), "pid")}
+            for kind in NAMESPACES
+        }
+        - {_namespace("self", kind) for kind in NAMESPACES}
+        - {""}
+    )
+    processes = {
+        (pid, _started(pid))
         for pid in _pids()
-        if inside & {_namespace(pid, "pid"), _namespace(_parent(pid), "pid")}
-        for kind in NAMESPACES
-    } - {_namespace("self", kind) for kind in NAMESPACES}
+        if namespaces & {_namespace(pid, kind) for kind in NAMESPACES}
+    }
+    return Inside(frozenset(namespaces), frozenset(processes))
 
 
-def left_of(home: settings.Home, namespaces: set[str], interface: str = "") -> list[str]:
+def left_of(home: settings.Home, before: Inside) -> list[str]:
     """Everything on this machine that belongs to a node, one line each.
 
     What belongs to a cluster's first node has all of its other nodes' in it.
@@ -44,27 +67,37 @@ def left_of(home: settings.Home, namespaces: set[str], interface: str = "") -> l
     processes = [
         f"process {pid}: {_command_line(pid)}"
         for pid in _pids()
-        if state in _command_line(pid)
-        or namespaces & {_namespace(pid, kind) for kind in NAMESPACES}
+        if _alive(pid) and (state in _command_line(pid) or (pid, _started(pid)) in before.processes)
     ]
     mounts = [
         f"mount {line}"
         for line in Path("/proc/self/mounts").read_text().splitlines()
-        if state in line or any(namespace in line for namespace in namespaces)
+        if state in line or any(namespace in line for namespace in before.namespaces)
     ]
     cgroups = [
         f"cgroup {folder}"
         for folder, _, _ in os.walk("/sys/fs/cgroup")
         if any(f"{part}.".startswith(f"{home.cgroup}.") for part in folder.split("/"))
     ]
-    links = [interface] if interface and Path("/sys/class/net", interface).exists() else []
+    # By its alias: its name may be another cluster's by now.
+    links = [
+        f"interface {path.parent.name}"
+        for path in Path("/sys/class/net").glob("*/ifalias")
+        if _text(path).strip() == state
+    ]
     files = [state] if Path(state).exists() else []
     return processes + mounts + cgroups + links + files
 
 
 def _setting(name: str) -> str:
-    path = Path("/proc/sys", name)
-    return path.read_text() if path.exists() else ""
+    return _text(Path("/proc/sys", name))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _pids() -> list[str]:
@@ -79,10 +112,24 @@ def _namespace(pid: str, kind: str) -> str:
 
 
 def _parent(pid: str) -> str:
+    return _stat(pid)[1]
+
+
+def _alive(pid: str) -> bool:
+    """A zombie has ended: only its parent has not taken notice."""
+    return _stat(pid)[0] not in "XZ"
+
+
+def _started(pid: str) -> str:
+    return _stat(pid)[19]
+
+
+def _stat(pid: str) -> list[str]:
+    """The fields after the name; for a process that is gone, as of one that has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "0"
+        return ["X", *["0"] * 20]
 
 
 def _command_line(pid: str) -> str:
