@@ -126,7 +126,7 @@ class LogView:
     """The pod's log was read to its end after the container ended, or is gone."""
     following: bool = False
     archiving: bool = False
-    """It is time to archive what is not archived yet, and that may come right in a moment."""
+    """Nothing more comes, not all is archived yet, and that may come right in a moment."""
     refused: str = ""
     """Why the archive does not take what is not archived yet, a sentence; empty: it does."""
     shed_why: str = ""

@@ -162,7 +162,7 @@ class Sessions:
         state = session.archive
         return {
             index: log.view(
-                archiving=bool(state.why) and not state.refused and log.unarchived > 0,
+                archiving=log.over and log.unarchived > 0 and not state.refused,
                 refused=state.why if state.refused and log.unarchived else "",
             )
             for index, log in session.logs.items()

@@ -118,15 +118,19 @@ class SliceLog:
         self._pending, self._pending_bytes = [], 0
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more comes."""
+        return self.end is not None or self.exhausted
+
+    @property
     def unarchived(self) -> int:
         """Bytes that are not archived yet."""
         return self._pending_bytes
 
     def due(self, most_bytes: int, most_seconds: float, clock: float) -> bool:
         """Whether it is time to archive: so much waits, or for so long, or nothing more comes."""
-        over = self.end is not None or self.exhausted
         long = self.unarchived >= most_bytes or clock - self.changed >= most_seconds
-        return self.unarchived > 0 and (over or long)
+        return self.unarchived > 0 and (self.over or long)
 
     def pack(self, task_uid: str) -> archive.Chunk | None:
         """The oldest lines that are not archived yet as a chunk; None where there are none."""

@@ -31,6 +31,7 @@ _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 15.0
 _STOP: Final = 3.0
 """Seconds that kopf has to end by itself."""
+_STOP_TICK: Final = 1.0
 _KINDS: Final = {kind.plural: kind for kind in (TASKS, JOBS, PODS)}
 
 
@@ -126,18 +127,33 @@ def _watch(namespace: str, show: Show, stop: threading.Event) -> None:
     while not stop.is_set():
         began = time.monotonic()
         try:
-            asyncio.run(
-                kopf.operator(
-                    registry=handlers.registry(show),
-                    settings=handlers.operator_settings(),
-                    namespaces=[namespace],
-                    standalone=True,
-                    stop_flag=stop,
-                )
-            )
+            asyncio.run(_operate(namespace, show, stop))
         except Exception as error:
             log.warning("watches ended", extra={"error": type(error).__name__})
         if time.monotonic() - began > _LONGEST_PAUSE:
             pause = _FIRST_PAUSE
         stop.wait(pause)
         pause = min(_LONGEST_PAUSE, 2 * pause)
+
+
+async def _operate(namespace: str, show: Show, stop: threading.Event) -> None:
+    # NB: given a threading.Event, kopf waits for it in a thread, which asyncio.run would then wait
+    # for without end where kopf ends by an error.
+    flag = asyncio.Event()
+
+    async def pass_on() -> None:
+        while not await asyncio.to_thread(stop.wait, _STOP_TICK):
+            pass
+        flag.set()
+
+    passing = asyncio.create_task(pass_on())
+    try:
+        await kopf.operator(
+            registry=handlers.registry(show),
+            settings=handlers.operator_settings(),
+            namespaces=[namespace],
+            standalone=True,
+            stop_flag=flag,
+        )
+    finally:
+        passing.cancel()

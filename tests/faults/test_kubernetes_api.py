@@ -54,6 +54,10 @@ class Ground:
 
     async def start(self) -> None:
         """Ready, while nothing is wrong."""
+        if self.controller.running:
+            return
+        self.proxy.becomes(None)
+        self.controller.has_died()
         await self.controller.start(
             KUBECONFIG=str(self.kubeconfig), OCTANS_LEASE_SECONDS="2", OCTANS_RESYNC_SECONDS="10"
         )
@@ -133,8 +137,7 @@ def faults(seed: int) -> dict[str, Choose]:
 
 @pytest.mark.parametrize("row", faults(0))
 async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int) -> None:
-    if not ground.controller.running:
-        await ground.start()
+    await ground.start()
     ground.proxy.done.clear()
     before = await ground.create()
     name = next(iter(before))
@@ -149,8 +152,8 @@ async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int
     restored = time.time()
     await ground.ended(uids, 90)
     print(f"{row}: {time.time() - restored:.1f} s from the fault's end until all had ended")
-    assert sum(ground.proxy.done.values()) > 0, "nothing was wrong"
     assert ground.controller.running, ground.controller.tail()
+    assert sum(ground.proxy.done.values()) > 0, ground.controller.tail()
     wrong = []
     for each, uid in uids.items():
         await ground.tasks.let_go(each)
@@ -162,8 +165,7 @@ async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int
 @pytest.mark.seconds(90)
 async def test_a_blind_controller_is_started_anew(ground: Ground) -> None:
     """Its watches stay open and show nothing, for longer than it takes kopf to open new ones."""
-    if not ground.controller.running:
-        await ground.start()
+    await ground.start()
     ground.proxy.becomes(lambda it: Silence() if it.watch else None)
     began = time.time()
     uids = await ground.create()

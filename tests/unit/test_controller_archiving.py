@@ -1,13 +1,17 @@
 """What becomes of lines that the archive does not take, and of an archive that is too large."""
 
+from collections.abc import Callable
+
 import pytest
 
 from controller import session
 from controller.archiving import Archiver
-from controller.session import Session
+from controller.observed import LogView
+from controller.session import Session, Sessions
 from controller.settings import Settings
 from crds import errors
 from crds.archive import Chunk, ConfigMapArchive
+from crds.client import Client
 from crds.model import AnsibleTask, LogStatus, MissingRange
 from tests.unit.clock import Clock
 from tests.unit.seen import task
@@ -26,11 +30,15 @@ class Archive(ConfigMapArchive):
         self.stuck: errors.ClusterError | None = None
         self.removed: list[int] = []
         self.attempts = 0
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What happens while the second slice is archived."""
         self.kept: list[Chunk] = []
 
     async def append(self, task: AnsibleTask, chunk: Chunk) -> Chunk:
         del task
         self.attempts += 1
+        if chunk.index == 1:
+            self.meanwhile()
         if self.fault is not None:
             raise self.fault
         self.kept.append(chunk)
@@ -56,6 +64,9 @@ class Ground:
         for at, log in logs.items():
             log.index = at
         self.session = Session("u", "t", logs)
+
+    def views(self) -> dict[int, LogView]:
+        return Sessions(Client(None), Settings(), self.archive).views(self.session)
 
     async def keep(self) -> session.ArchiveState:
         await self.archiver.keep(self.task, self.session)
@@ -87,6 +98,20 @@ async def test_what_may_pass_is_waited_for_some_seconds(fault: errors.ClusterErr
     state = await ground.keep()
     assert state.refused
     assert ("did not answer" in state.why) is (fault is AWAY)
+
+
+async def test_an_end_that_comes_while_another_slice_is_archived_waits_for_its_own_turn() -> None:
+    ground = Ground(2)
+    first, second = ground.session.logs.values()
+    ground.session.logs[0] = first = read(ground.lines[:2])
+    first.changed = -100
+    ground.archive.meanwhile = lambda: [first.feed(line) for line in ground.lines]
+    await ground.keep()
+    assert first.end is not None
+    assert [view.archiving for view in ground.views().values()] == [True, False]
+    await ground.keep()
+    assert [view.archiving for view in ground.views().values()] == [False, False]
+    assert not second.unarchived
 
 
 def declaring(task: AnsibleTask, *gaps: tuple[int, int]) -> AnsibleTask:
