@@ -26,9 +26,9 @@ from controller.verdict import ended
 from crds.conditions import Phase, Reason
 from crds.model import SliceStatus
 
-_UNCONFIRMED: Final = 35
+_UNCONFIRMED: Final = 25
 """Seconds beyond the grace after which a stop counts although the node never confirmed it."""
-_OVERDUE: Final = 60
+_OVERDUE: Final = 20
 _SOON: Final = 0.5
 """Seconds until the next look at a task whose end waits for its archive."""
 _ARCHIVE_LATE: Final = 600

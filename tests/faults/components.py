@@ -57,6 +57,10 @@ class Components:
         """Start what does not run, and wait until the node is ready."""
         await run(sys.executable, "-m", "cluster", "up", "--name", self.cluster)
 
+    async def node(self, does: str, node: str) -> None:
+        """Add, kill or remove a further node."""
+        await run(sys.executable, "-m", "cluster", "node", does, node, "--name", self.cluster)
+
     async def power_cut(self) -> None:
         """Everything ends at once, pods too, and comes up again on what is stored."""
         await run(sys.executable, "-m", "cluster", "down", "--keep-state", "--name", self.cluster)

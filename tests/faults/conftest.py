@@ -8,11 +8,13 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
+from tests.cluster.platform.given import Given
 from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Machine
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks
+from tests.faults.components import Components
 from tests.faults.judge import Judge
 from tests.faults.recorder import Recorder, recording
 from tests.faults.schedule import schedule
@@ -61,6 +63,14 @@ async def recorder(installation: Installation, kubectl: Kubectl) -> AsyncIterato
 def judge(recorder: Recorder, tasks: Tasks, machines: list[Machine]) -> Judge:
     """Judges what became of a task."""
     return Judge(recorder, tasks, machines)
+
+
+@pytest.fixture(scope="session")
+def components(given: Given) -> Components:
+    """The programs of the cluster, which must be this machine's own."""
+    found = Components.of(given)
+    assert found.own, "these faults need a cluster of python3 -m cluster"
+    return found
 
 
 @pytest.fixture

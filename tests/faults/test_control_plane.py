@@ -12,7 +12,6 @@ import pytest_asyncio
 
 from tests.cluster.platform import machines as machines_module
 from tests.cluster.platform.calls import unique
-from tests.cluster.platform.given import Given
 from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine, mark
@@ -25,14 +24,6 @@ from tests.faults.judge import Judge
 pytestmark = pytest.mark.faults
 
 Fault = Callable[[Components], AbstractAsyncContextManager[None]]
-
-
-@pytest.fixture(scope="module")
-def components(given: Given) -> Components:
-    """The programs of the cluster, which must be this machine's own."""
-    found = Components.of(given)
-    assert found.own, "these faults need a cluster of python3 -m cluster"
-    return found
 
 
 @asynccontextmanager

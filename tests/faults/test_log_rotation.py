@@ -19,7 +19,6 @@ import pytest_asyncio
 from crds import errors, frames
 from crds.client import Client
 from tests.cluster.platform.calls import unique
-from tests.cluster.platform.given import Given
 from tests.cluster.platform.machines import Machine, mark
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks, manifest
@@ -37,10 +36,8 @@ CUT: Final = 5.0
 
 
 @pytest_asyncio.fixture(scope="module")
-async def small_logs(given: Given) -> AsyncIterator[None]:
+async def small_logs(components: Components) -> AsyncIterator[None]:
     """A kubelet that rotates early, and looks often."""
-    components = Components.of(given)
-    assert components.own, "these faults need a cluster of python3 -m cluster"
     file = components.state / "etc" / "kubelet.yaml"
     before = file.read_text()
     small = {"containerLogMaxSize": str(ROTATED_AT), "containerLogMonitorInterval": "3s"}
