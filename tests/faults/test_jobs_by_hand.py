@@ -1,7 +1,6 @@
 """People with kubectl change what the controller has made: Jobs, their pods, the input."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,66 +11,18 @@ from crds.client import JOBS, PODS, SECRETS, Object
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.installation import Installation
-from tests.cluster.platform.pods import bare_pod, gates_stay_shut
 from tests.cluster.platform.processes import HostProcess
-from tests.cluster.platform.quotas import quota
 from tests.cluster.platform.waiting import wait_for
-from tests.faults.trials import Ground, Told, Trial, scheduled
+from tests.faults import phases
+from tests.faults.phases import Phase
+from tests.faults.trials import Ground, Told, Trial
 
 pytestmark = pytest.mark.faults
 
-HOLDING: Final = {"Pending", "Running"}
-"""Phases of pods that a quota counts."""
 
-
-@asynccontextmanager
-async def podless(trials: Ground) -> AsyncIterator[Trial]:
-    """A task whose Job gets no pod, since a stranger's uses up a quota."""
-    await wait_for(
-        "no pod counts", lambda: trials.kubectl.json("get", "pods"),
-        lambda found: not [pod for pod in found["items"] if pod["status"]["phase"] in HOLDING],
-        seconds=40,
-    )  # fmt: skip
-    stranger = unique("stranger")
-    await trials.kubectl("create", "-f", "-", stdin=bare_pod(stranger))
-    try:
-        async with quota(trials.kubectl, stranger, "pods", 1):
-            trial = await trials.begin("podless")
-            await trial.status_when("waits", lambda task: task.status.reason == "WaitingForQuota")
-            yield trial
-    finally:
-        await trials.kubectl("delete", "pod", stranger, "--grace-period=0", "--force")
-
-
-@asynccontextmanager
-async def shut(trials: Ground) -> AsyncIterator[Trial]:
-    """A task whose pod is claimed and stays behind its gate."""
-    name = unique("gated")
-    async with gates_stay_shut(trials.kubectl, name):
-        trial = await trials.begin("gated", name=name)
-        await trial.status_when("claimed", lambda task: task.status.slices)
-        yield trial
-
-
-@asynccontextmanager
-async def starting(trials: Ground) -> AsyncIterator[Trial]:
-    """A task whose pod has just got a node."""
-    trial = await trials.begin("starting")
-    await trial.pod_when("on a node", scheduled)
-    yield trial
-
-
-@asynccontextmanager
-async def running(trials: Ground) -> AsyncIterator[Trial]:
-    """A task that is at work."""
-    trial = await trials.begin("running")
-    await trial.at_work()
-    yield trial
-
-
-Phase = Callable[[Ground], AbstractAsyncContextManager[Trial]]
 PHASES: Final[dict[str, Phase]] = {
-    "without a pod": podless, "gated": shut, "starting": starting, "running": running,
+    "without a pod": phases.podless, "gated": phases.shut, "starting": phases.starting,
+    "running": phases.running,
 }  # fmt: skip
 
 
@@ -123,7 +74,7 @@ async def test_a_job_by_hand(trials: Ground, phase: str, row: str) -> None:
 
 async def test_the_input_deleted_before_the_pod_starts(trials: Ground) -> None:
     tasks = trials.tasks
-    async with shut(trials) as trial:
+    async with phases.shut(trials) as trial:
         secret = names.input_secret(trial.name, trial.uid)
         await tasks.client.delete(SECRETS, tasks.namespace, secret)
     await trial.ends(Told("Failed", "SecretMissing", log="none", says=secret))

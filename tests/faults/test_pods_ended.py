@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
@@ -10,6 +9,7 @@ from tests.cluster.platform import programs
 from tests.cluster.platform.calls import Work, unique
 from tests.cluster.platform.pods import gates_stay_shut
 from tests.cluster.platform.processes import HostProcess
+from tests.faults.phases import local
 from tests.faults.trials import LONG, Ground, Told, Trial, gated
 
 pytestmark = pytest.mark.faults
@@ -53,11 +53,6 @@ async def test_while_it_runs(trials: Ground, row: str) -> None:
     pod = await trial.at_work()
     await end(trial, pod["metadata"]["name"])
     await trial.ends(told)
-
-
-def local(name: str, command: str) -> dict[str, Any]:
-    """A task of the play that runs in the pod itself."""
-    return {"name": name, "delegate_to": "localhost", "connection": "local", "raw": command}
 
 
 HOG = "python3 -c 'bytearray(b\"x\") * (4 << 30)'"

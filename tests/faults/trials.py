@@ -123,6 +123,16 @@ class Trial:
         await self.ground.tasks.reaches(self.name, {"Running"}, seconds=20)
         return (await self.pods())[0]
 
+    async def in_pod(self, command: str) -> str:
+        """What a shell command in its first pod writes, errors left out."""
+        pod = (await self.pods())[0]["metadata"]["name"]
+        answer = await self.ground.kubectl.ask("exec", pod, "--", "/bin/sh", "-c", command)
+        return answer.out
+
+    async def alive(self) -> list[str]:
+        """Names of its pods in which a container runs, or may yet."""
+        return [pod["metadata"]["name"] for pod in await self.pods() if _alive(pod)]
+
     async def stop(self) -> None:
         """Ask for its end."""
         await TaskStore(self.ground.tasks.client, self.ground.tasks.namespace).cancel(self.name)
@@ -179,6 +189,13 @@ def _summed_up(status: Status) -> str:
         ranges = ", ".join(f"{gap.first}..{gap.last or ''}" for gap in status.log.missing)
         log += f" ({ranges}: {status.log.message})"
     return f"{status.phase.value}/{status.reason}, {hosts}, {log}, {status.message!r}"
+
+
+def _alive(pod: Object) -> bool:
+    states = [each["state"] for each in pod["status"].get("containerStatuses") or ()
+              if each["name"] == names.CONTAINER]  # fmt: skip
+    over = any("terminated" in state for state in states)
+    return not (gated(pod) or over or pod["status"].get("phase") in ("Succeeded", "Failed"))
 
 
 def gated(pod: Object) -> bool:
