@@ -135,6 +135,8 @@ class LogView:
     """Lines were lost before they were read."""
     measured: bool = False
     """How much the runner wrote is known."""
+    dropped: int = 0
+    """Records that the runner itself left out or shortened, beyond its limit of output."""
     cut: bool = False
     tail: str = ""
 
@@ -154,8 +156,8 @@ class LogView:
 
     @property
     def kept(self) -> bool:
-        """Whether all that the runner wrote is read and, where it is due, archived."""
-        return self.complete and not self.gaps
+        """Whether all that the runner had to write is read and, where it is due, archived."""
+        return self.complete and not self.gaps and not self.dropped
 
 
 @dataclass(frozen=True, slots=True)

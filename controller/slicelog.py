@@ -43,6 +43,7 @@ class SliceLog:
         """(first, last, compressed bytes) of what is archived."""
         self.forgotten: list[tuple[int, int]] = []
         """(first, last) of chunks that are declared missing and still to be removed."""
+        self.dropped = 0
         self.cut = False
         self.shed_why = ""
         """Why lines were given up before they were archived, a sentence; empty where none were."""
@@ -102,6 +103,7 @@ class SliceLog:
         if summary.status is RunStatus.RUNNING and not read:
             return
         self._measured = True
+        self.dropped = summary.dropped
         if summary.last > self.last:
             self._lose(self.last + 1, summary.last)
         elif not self.missing and summary.last == self.last:
@@ -189,6 +191,7 @@ class SliceLog:
             shed_why=self.shed_why,
             lost=self._lost,
             measured=self._measured,
+            dropped=self.dropped,
             cut=self.cut,
             tail="".join(self._tail),
         )
@@ -216,6 +219,7 @@ class SliceLog:
         if summary is None:
             return
         self.end = summary
+        self.dropped = summary.dropped
         self._measured = True
         self._proven = (
             not self.missing

@@ -210,6 +210,9 @@ def _why(logs: list[LogView], unknown: set[int]) -> str | None:
     said = dict.fromkeys(why for log in logs for why in (log.refused, log.shed_why) if why)
     if any(log.cut for log in logs):
         said["The archive's limit was reached: the middle is left out."] = None
+    if dropped := sum(log.dropped for log in logs):
+        text = f"The runner's limit of output was reached: {dropped} records are left out or short."
+        said[text] = None
     if any(log.lost for log in logs):
         said["Part of it was lost before it was read."] = None
     if unknown:

@@ -45,7 +45,7 @@ class Summary:
     sha256: str
     counts: dict[str, int]
     dropped: int = 0
-    """Records left out because the output budget was spent."""
+    """Records left out, or written in short form, because the output budget was spent."""
     message: str = ""
     """First failure or the reason of the end, at most 1 KiB."""
     inflight: tuple[str, ...] = ()

@@ -37,6 +37,7 @@ class Emitter:
     def __init__(self, out: Out, run: str, clock: Callable[[], float], reserve: int = 0) -> None:
         self.run = run
         self.dropped = 0
+        """Records that were left out, or written in short form only."""
         self._out = out
         self._clock = clock
         self._reserve = reserve + 64 * 1024
@@ -59,8 +60,10 @@ class Emitter:
 
     def task(self, data: dict[str, Any], short: dict[str, Any]) -> None:
         """Write a result, beyond the budget its short form."""
-        if not self._within(FULL, Kind.TASK, data, count=False):
-            self._within(SHORT, Kind.TASK, short)
+        if self._within(FULL, Kind.TASK, data, count=False):
+            return
+        whole = self._within(SHORT, Kind.TASK, short, count=False) and short == data
+        self.dropped += not whole
 
     def _within(self, limit: int, kind: Kind, data: dict[str, Any], *, count: bool = True) -> bool:
         left = limit - self._reserve - self._spent

@@ -106,7 +106,9 @@ def _nothing_lost(history: History) -> Iterator[str]:
         index = part.get("index", 0)
         whole = part.get("logComplete", False)
         told = _last_word(history.pods, part.get("podUid", ""))
-        yield from _slice(history.chunks, index, missing[index], whole=whole, told=told)
+        yield from _slice(
+            history.chunks, index, missing[index], whole=whole, told=told, why=log.get("message")
+        )
     if log.get("complete") and any(missing.values()):
         yield "the log is called complete and lacks something"
 
@@ -130,8 +132,10 @@ def _slice(
     *,
     whole: bool,
     told: Summary | None,
+    why: str | None,
 ) -> Iterator[str]:
-    """What is wrong with one slice's archive; `told` is its pod's termination message."""
+    """What is wrong with one slice's archive; `told` is its pod's termination message, `why` what
+    is said of what is missing."""
     kept: dict[int, Frame] = {}
     yield from (f"slice {index}: {said}" for said in _unpacked(chunks, index, kept))
     end = next((frame for frame in kept.values() if frame.kind is Kind.END), None)
@@ -145,7 +149,10 @@ def _slice(
         yield f"slice {index}: called complete without proof"
     if whole and proof is not None and not _proven(kept, *proof):
         yield f"slice {index}: called complete, but its digest is another one"
-    if not whole and not missing and kept:
+    dropped = ((end.data or {}) if end else {}).get("dropped", 0)
+    if whole and dropped:
+        yield f"slice {index}: called complete, and the runner left out {dropped} records"
+    if not whole and not missing and kept and not (dropped and why):
         yield f"slice {index}: called incomplete without a word on what is missing"
 
 

@@ -366,6 +366,8 @@ def test_what_the_archive_takes_after_the_end_is_told_then() -> None:
         ({"missing": ((1, 3), (5, 5)), "shed_why": FULL, "lost": True, "measured": True},
          [(1, 3), (5, 5)], f"{FULL} Part of it was lost before it was read."),
         ({"measured": True, "complete": True}, [], None),
+        ({"measured": True, "complete": True, "dropped": 3}, [],
+         "The runner's limit of output was reached: 3 records are left out or short."),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_told_with_every_cause(
@@ -377,6 +379,7 @@ def test_what_is_missing_is_told_with_every_cause(
     assert status.log is not None
     assert [(gap.first, gap.last) for gap in status.log.missing] == missing
     assert status.log.message == message
+    assert status.log.complete is (message is None)
 
 
 def test_a_new_process_knows_no_more_of_an_ended_log_than_its_status() -> None:

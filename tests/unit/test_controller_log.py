@@ -109,6 +109,16 @@ def test_a_sign_of_life_proves_nothing_where_the_log_was_not_read_again() -> Non
     assert (view.complete, view.measured) == (False, False)
 
 
+def test_what_the_runner_left_out_is_known() -> None:
+    lines, summary = log_of(["a"], end=False)
+    told = replace(summary, last=len(lines), dropped=7)
+    by_end = read([*lines, *frames.encode(RUN, len(lines) + 1, 1.0, Kind.END, told.data())])
+    by_message = read(lines)
+    by_message.close(told)
+    for view in (by_end.view(), by_message.view()):
+        assert (view.complete, view.dropped, view.kept) == (True, 7, False)
+
+
 def test_a_changed_line_is_no_proof() -> None:
     lines, _ = log_of(["a", "b"])
     lines[1] = lines[1].replace(b'"a"', b'"x"')

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from crds import archive, names
+from crds import archive, frames, names
+from crds.frames import Kind
 from crds.records import Summary
 from tests.faults import crashing
 from tests.faults.oracle import MOST_BYTES, History, Seen, violations
@@ -119,6 +120,18 @@ def both(*plants: Callable[[History], None]) -> Callable[[History], None]:
     return plant
 
 
+def left_out(**log: Any) -> Callable[[History], None]:
+    """The runner left out some records, and the log is what is said."""
+
+    def plant(history: History) -> None:
+        told = replace(TOLD, dropped=3).data()
+        last = frames.encode(str(told["run"]), LAST, 1.0, Kind.END, told)
+        history.chunks = [archive.pack("u", 0, 1, [*UNENDED, *last])]
+        at_end(ended(**log))(history)
+
+    return plant
+
+
 def without_end(history: History) -> None:
     history.states = history.states[:-1]
 
@@ -134,6 +147,9 @@ SOUND: dict[str, Callable[[History], None]] = {
         at_end(ended(complete=False, missing=[{"slice": 0, "first": 3, "last": 0}])),
     ),
     "killed, and its termination message proves the log": killed(TOLD),
+    "records left out by the runner, and that is said": left_out(
+        complete=False, message="3 records are left out"
+    ),
     "the archive takes the rest after the end": both(
         at_end(ended(complete=False, missing=[{"slice": 0, "first": 3, "last": LAST}])),
         after_end(**ended()["status"]),
@@ -154,6 +170,7 @@ PLANTED: dict[str, tuple[str, Callable[[History], None]]] = {
     "a frame in two versions": ("I2", of(chunks=[chunk(1, LAST), FORGED])),
     "killed, and no word on all that there is": ("I2", killed(replace(TOLD, last=1))),
     "killed, and the digest is another one": ("I2", killed(replace(TOLD, sha256="0"))),
+    "complete, and the runner left out records": ("I2", left_out()),
     "it is said that it never ran, and it did": ("I1", at_end(
         state("Failed", message="It never ran.", completionTime="2026-01-02T03:04:05Z"))),
     "the phase went back": ("I3", back),
