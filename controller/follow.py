@@ -78,8 +78,8 @@ class Follower:
                 )
                 async with aclosing(stream):
                     await self._take(stream)
-        except (errors.NotFound, errors.Invalid, errors.Unavailable):
-            # Not started yet, rotated just now, cut, or gone: the next look tells which.
+        except errors.ClusterError:
+            # Not started yet, rotated just now, cut, refused, or gone: the next look tells which.
             await asyncio.sleep(_PAUSE)
 
     async def _poll(self) -> None:

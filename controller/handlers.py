@@ -62,6 +62,9 @@ def operator_settings() -> kopf.OperatorSettings:
     # An API server cut off in the middle of a request must not stop the watch for minutes.
     found.networking.request_timeout = 30
     found.networking.connect_timeout = 5
+    # By default it waits for ever longer while lists are refused, in the end for 10 minutes. Where
+    # it gives up instead it is started again.
+    found.networking.error_backoffs = [0.5, 1, 2]
     found.posting.enabled = False
     found.scanning.disabled = True
     found.peering.standalone = True

@@ -80,17 +80,21 @@ class Lease:
         While no renewal succeeds `held` is false after a time, and true again with the next one: a
         renewal has our own last write as its precondition, so nobody was leader in between.
         """
+        failing = False
         while True:
             await asyncio.sleep(self._seconds / 4)
             try:
                 await self._write(self._version)
+                failing = False
             except errors.Conflict:
                 if not await self._take():
                     raise LeaseLostError(f"another controller holds {self._name}") from None
             except errors.NotFound:
                 await self._create()
             except errors.ClusterError as error:
-                log.warning("lease not renewed", extra={"error": type(error).__name__})
+                if not failing:
+                    log.warning("lease not renewed", extra={"error": type(error).__name__})
+                failing = True
 
     async def release(self) -> None:
         """Give it back, so that a successor need not wait."""

@@ -20,7 +20,7 @@ from controller.registry import Registry
 from controller.session import Session, Sessions
 from controller.settings import Settings
 from controller.workqueue import WorkQueue
-from crds import names
+from crds import errors, names
 from crds.archive import ConfigMapArchive
 from crds.client import PODS, TASKS, Client
 from crds.conditions import Reason
@@ -248,7 +248,11 @@ def _tell(task: AnsibleTask) -> None:
 def _report(name: str, error: Exception) -> None:
     metrics.ERRORS.labels(type(error).__name__).inc()
     # Messages of the API server are bounded and free of secrets; anything else is a bug of ours.
+    ours = not isinstance(error, errors.ClusterError)
     log.warning(
-        "task could not be looked at", extra={"task": name, "error": type(error).__name__},
-        exc_info=error,
+        "task could not be looked at",
+        extra={
+            "task": name, "error": type(error).__name__, "reason": "" if ours else str(error),
+        },
+        exc_info=error if ours else None,
     )  # fmt: skip

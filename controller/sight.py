@@ -45,6 +45,10 @@ class Sight:
         if not self._owed:
             self._sign = now
 
+    def unknown(self, now: float) -> None:
+        """No list could be had: whether the watch shows what there is can't be told for now."""
+        self._owed = {name: (version, now) for name, (version, _) in self._owed.items()}
+
     def behind(self, now: float) -> float:
         """For how many seconds the watch has owed something; 0: it owes nothing."""
         return max((now - since for _, since in self._owed.values()), default=0.0)

@@ -28,7 +28,7 @@ _TICK: Final = 5.0
 _FIRST_TICK: Final = 0.5
 """Until the watches have begun."""
 _FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 15.0
+_LONGEST_PAUSE: Final = 4.0
 _STOP: Final = 3.0
 """Seconds that kopf has to end by itself."""
 _STOP_TICK: Final = 1.0
@@ -54,6 +54,8 @@ class Watches:
         self._every = every
         self._clock = clock
         self._sights = {plural: Sight() for plural in KINDS}
+        self._failing: set[str] = set()
+        """Kinds that could not be listed the last time."""
         self.listener: Show | None = None
         """Hears of everything that is shown."""
 
@@ -94,24 +96,28 @@ class Watches:
     async def _look_after(self) -> None:
         due = self._clock()
         while True:
-            if self._clock() >= due or not self.current:
-                await self._compare()
+            owing = any(sight.behind(self._clock()) for sight in self._sights.values())
+            if owing or self._clock() >= due or not self.current:
+                for plural, sight in self._sights.items():
+                    await self._compare(plural, sight)
                 due = self._clock() + self._every
-            for plural, sight in self._sights.items():
-                if sight.behind(self._clock()) > BLIND_SECONDS:
-                    raise BlindError(f"the watch of {plural} does not show what there is")
             begun = None not in self.ages().values()
             await asyncio.sleep(_TICK if begun else _FIRST_TICK)
 
-    async def _compare(self) -> None:
-        for plural, sight in self._sights.items():
-            try:
-                listed, version = await self._list(_KINDS[plural], KINDS[plural][2])
-            except errors.ClusterError as error:
+    async def _compare(self, plural: str, sight: Sight) -> None:
+        try:
+            listed, version = await self._list(_KINDS[plural], KINDS[plural][2])
+        except errors.ClusterError as error:
+            sight.unknown(self._clock())
+            if plural not in self._failing:
                 why = {"kind": plural, "error": type(error).__name__}
-                log.warning("watch not compared with a list", extra=why)
-                continue
-            sight.compare(listed, version, self._clock())
+                log.warning("watch can't be compared with a list", extra=why)
+            self._failing.add(plural)
+            return
+        self._failing.discard(plural)
+        sight.compare(listed, version, self._clock())
+        if sight.behind(self._clock()) > BLIND_SECONDS:
+            raise BlindError(f"the watch of {plural} does not show what there is")
 
     async def _list(self, kind: Kind, labels: str) -> tuple[dict[str, int], int]:
         page = await self._client.list(kind, self._namespace, labels=labels, metadata_only=True)

@@ -65,6 +65,9 @@ class WorkQueue:
         except errors.Conflict:
             # Something changed since it was read: not a failure, look again soon.
             return _CONFLICT_DELAY
+        except errors.NotLeading:
+            # Soon it leads again, or this queue is at its end.
+            return _FIRST_DELAY
         except Exception as error:  # one task's failure must not end the others
             count = self._failures[name] = self._failures.get(name, 0) + 1
             self._report(name, error)

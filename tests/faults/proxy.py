@@ -221,6 +221,7 @@ class Proxy:
     def _ask(self, incoming: web.BaseRequest) -> Any:
         passed = ("Accept", "Authorization", "Content-Type")
         headers = {name: incoming.headers[name] for name in passed if name in incoming.headers}
+        headers["Accept-Encoding"] = "identity"  # else long lists come compressed
         body = incoming.content if incoming.can_read_body else None
         return self._session.request(
             incoming.method, self._server + incoming.path_qs, headers=headers, data=body

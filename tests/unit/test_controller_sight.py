@@ -74,3 +74,9 @@ def test_what_is_newer_than_the_list_is_kept(sight: Sight) -> None:
     sight.compare({"a": 5}, 20, 20)
     sight.compare({"a": 5, "b": 30}, 30, 30)
     assert sight.behind(40) == 0
+
+
+def test_while_nothing_can_be_listed_the_watch_is_not_to_blame(sight: Sight) -> None:
+    sight.compare({"a": 12}, 12, 20)
+    sight.unknown(60)
+    assert sight.behind(65) == 5
