@@ -79,7 +79,7 @@ async def test_install_upgrade_uninstall(
     await play(second, caller, machines[0], first)
 
     values = second.values(replicas=1, crds=False)
-    values["api"]["replicas"] = 2
+    values["api"]["replicas"] = values["controller"]["replicas"] = 2
     values["logLevel"] = "DEBUG"
     values["tasks"] = {"maxRunning": 7}
     await second.install(values)
@@ -87,7 +87,7 @@ async def test_install_upgrade_uninstall(
     deployments = await home.json("get", "deployments")
     assert {d["metadata"]["name"]: d["status"]["readyReplicas"] for d in deployments["items"]} == {
         "second-octans-api": 2,
-        "second-octans-controller": 1,
+        "second-octans-controller": 2,
     }
     history = json.loads(await second.helm("history", second.release, "-o", "json"))
     assert [(entry["revision"], entry["status"]) for entry in history][-1] == (2, "deployed")
