@@ -80,7 +80,7 @@ burst: $(SYNCED) ## Sixty requests at once on a node that holds fifteen runners:
 	@scripts/test tests/cluster/test_burst.py -m burst -rP
 
 .PHONY: faults
-faults: $(SYNCED) ## Break everything in turn while tasks run: an hour; make test tries a part each day
+faults: $(SYNCED) ## Break everything in turn while tasks run: an hour
 	@scripts/test tests/faults -m faults -rP
 
 .PHONY: outcomes

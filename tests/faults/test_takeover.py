@@ -18,6 +18,8 @@ from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.judge import Judge
 
+pytestmark = pytest.mark.faults
+
 RUNS = 4
 
 
