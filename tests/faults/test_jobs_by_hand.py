@@ -141,9 +141,13 @@ async def test_a_second_pod_before_one_is_claimed(
     """The controller has ended just before the claim, and comes back."""
     await controller.stop()
     other = await programs.controller(installation, tmp_path / "log", "tests.faults.crashing")
-    await other.launch(OCTANS_TEST_MODULE="controller", OCTANS_TEST_CRASH=CLAIM)
-    trial = await trials.begin("unclaimed", [{"raw": "sleep 3"}])
-    await wait_for("it has ended", has_died(other), lambda died: died, seconds=30, every=0.05)
+    (point := tmp_path / "point").write_text(CLAIM)
+    await other.launch(OCTANS_TEST_MODULE="controller", OCTANS_TEST_CRASH=str(point))
+    try:
+        trial = await trials.begin("unclaimed", [{"raw": "sleep 3"}])
+        await wait_for("it has ended", has_died(other), lambda died: died, seconds=30, every=0.05)
+    finally:
+        await other.stop()
     uid = await second_pod(trial, BY_HAND[row])
     await controller.start()
     await trial.ends(
