@@ -65,6 +65,17 @@ def judge(recorder: Recorder, tasks: Tasks, machines: list[Machine]) -> Judge:
     return Judge(recorder, tasks, machines)
 
 
+@pytest_asyncio.fixture(scope="module")
+async def no_controller(
+    installation: Installation, controller_process: HostProcess, tasks: Tasks
+) -> Installation:
+    """The installation while nobody carries tasks out: the session's controller is stopped."""
+    await tasks.cancel_all()
+    if controller_process.running:
+        await controller_process.stop()
+    return installation
+
+
 @pytest.fixture(scope="session")
 def components(given: Given) -> Components:
     """The programs of the cluster, which must be this machine's own."""

@@ -131,16 +131,13 @@ SCENARIOS = {
 
 @pytest_asyncio.fixture(scope="module")
 async def ground(
-    installation: Installation, controller_process: HostProcess, tasks: Tasks,
+    no_controller: Installation, tasks: Tasks,
     machines: list[Machine], judge: Judge, tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Ground]:  # fmt: skip
     """Controllers of our own in the place of the session's."""
-    await tasks.cancel_all()
-    if controller_process.running:
-        await controller_process.stop()
     folder = tmp_path_factory.mktemp("crashes")
     controllers = [
-        await programs.controller(installation, folder / name, "tests.faults.crashing")
+        await programs.controller(no_controller, folder / name, "tests.faults.crashing")
         for name in ("first", "second")
     ]
     here = Ground(tasks, machines, controllers, judge, folder)

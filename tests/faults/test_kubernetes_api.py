@@ -101,16 +101,13 @@ class Ground:
 
 @pytest_asyncio.fixture(scope="module")
 async def ground(
-    installation: Installation, controller_process: HostProcess, tasks: Tasks,
+    no_controller: Installation, tasks: Tasks,
     machines: list[Machine], judge: Judge, tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Ground]:  # fmt: skip
     """A controller of our own in the place of the session's."""
-    await tasks.cancel_all()
-    if controller_process.running:
-        await controller_process.stop()
     folder = tmp_path_factory.mktemp("proxied")
-    controller = await programs.controller(installation, folder / "log")
-    async with proxied(installation, "octans-controller", folder) as (proxy, kubeconfig):
+    controller = await programs.controller(no_controller, folder / "log")
+    async with proxied(no_controller, "octans-controller", folder) as (proxy, kubeconfig):
         yield Ground(controller, proxy, kubeconfig, tasks, machines, judge)
         await controller.stop()
 

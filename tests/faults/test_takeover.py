@@ -73,16 +73,13 @@ class Pair:
 
 @pytest_asyncio.fixture
 async def pair(
-    installation: Installation, controller_process: HostProcess, tasks: Tasks,
+    no_controller: Installation, tasks: Tasks,
     machines: list[Machine], judge: Judge, tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Pair]:  # fmt: skip
     """Two controllers in the place of the session's one; the first leads."""
-    await tasks.cancel_all()
-    if controller_process.running:
-        await controller_process.stop()
     folder = tmp_path_factory.mktemp("pair")
     leader, standby = [
-        await programs.controller(installation, folder / name) for name in ("leader", "standby")
+        await programs.controller(no_controller, folder / name) for name in ("leader", "standby")
     ]
     await leader.start()
     await wait_for("the first leads", lambda: leads(leader), bool, seconds=20)
