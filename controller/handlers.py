@@ -4,7 +4,7 @@ kopf swallows what an `on.event` handler raises and writes what it returns to th
 so a handler only says that something happened.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import kopf
@@ -30,34 +30,39 @@ class Shown(NamedTuple):
 
 Show = Callable[[Shown], None]
 
-KINDS: Final = {
-    TASKS.plural: (names.GROUP, names.VERSION, f"!{names.LABEL_FINISHED}"),
-    JOBS.plural: ("batch", "v1", names.LABEL_TASK_UID),
-    PODS.plural: ("", "v1", names.LABEL_TASK_UID),
+SELECTORS: Final = {
+    TASKS: f"!{names.LABEL_FINISHED}",
+    JOBS: names.LABEL_TASK_UID,
+    PODS: names.LABEL_TASK_UID,
 }
-"""What is watched, by plural: group, version, label selector. What has not ended, and is ours."""
+"""What is watched of each kind, as a label selector: what has not ended, and is ours."""
 
 
 def registry(show: Show) -> kopf.OperatorRegistry:
     """Handlers that pass on what the watches show."""
     found = kopf.OperatorRegistry()
     kopf.on.login(registry=found)(_login)
-    for plural, (group, version, _) in KINDS.items():
-
-        async def changed(type: str | None, meta: kopf.Meta, kind: str = plural, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's
-            version = int(meta.get("resourceVersion", "0"))
-            job = meta.labels.get(JOB_NAME_LABEL, "")
-            show(Shown(kind, type == "DELETED", str(meta.name), version, job))
-
-        kopf.on.event(group, version, plural, registry=found, id=plural)(changed)
+    for kind in SELECTORS:
+        on = kopf.on.event(kind.group, kind.version, kind.plural, registry=found, id=kind.plural)
+        on(_handler(kind.plural, show))
     return found
+
+
+def _handler(plural: str, show: Show) -> Callable[..., Awaitable[None]]:
+    async def changed(**event: Any) -> None:  # noqa: ANN401 - kopf's
+        meta = event["meta"]
+        version = int(meta.get("resourceVersion", "0"))
+        job = meta.labels.get(JOB_NAME_LABEL, "")
+        show(Shown(plural, event["type"] == "DELETED", str(meta.name), version, job))
+
+    return changed
 
 
 def operator_settings() -> kopf.OperatorSettings:
     """How kopf is to watch: what has not ended and is ours; no finalizer, no event of its own."""
     found = kopf.OperatorSettings()
-    for plural, (group, _, selector) in KINDS.items():
-        found.watching.label_selectors[group, plural] = selector
+    for kind, selector in SELECTORS.items():
+        found.watching.label_selectors[kind.group, kind.plural] = selector
     found.watching.chunk_size = 500
     # An API server cut off in the middle of a request must not stop the watch for minutes.
     found.networking.request_timeout = 30

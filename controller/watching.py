@@ -14,10 +14,10 @@ from typing import Final
 import kopf
 
 from controller import handlers
-from controller.handlers import KINDS, Show, Shown
+from controller.handlers import SELECTORS, Show, Shown
 from controller.sight import Sight
 from crds import errors
-from crds.client import JOBS, PODS, TASKS, Client, Kind
+from crds.client import Client, Kind
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ _LONGEST_PAUSE: Final = 4.0
 _STOP: Final = 3.0
 """Seconds that kopf has to end by itself."""
 _STOP_TICK: Final = 1.0
-_KINDS: Final = {kind.plural: kind for kind in (TASKS, JOBS, PODS)}
 
 
 class BlindError(RuntimeError):
@@ -53,8 +52,8 @@ class Watches:
         self._namespace = namespace
         self._every = every
         self._clock = clock
-        self._sights = {plural: Sight() for plural in KINDS}
-        self._failing: set[str] = set()
+        self._sights = {kind.plural: Sight() for kind in SELECTORS}
+        self._failing: set[Kind] = set()
         """Kinds that could not be listed the last time."""
         self.listener: Show | None = None
         """Hears of everything that is shown."""
@@ -98,32 +97,31 @@ class Watches:
         while True:
             owing = any(sight.behind(self._clock()) for sight in self._sights.values())
             if owing or self._clock() >= due or not self.current:
-                for plural, sight in self._sights.items():
-                    await self._compare(plural, sight)
+                for kind in SELECTORS:
+                    await self._compare(kind)
                 due = self._clock() + self._every
             begun = None not in self.ages().values()
             await asyncio.sleep(_TICK if begun else _FIRST_TICK)
 
-    async def _compare(self, plural: str, sight: Sight) -> None:
+    async def _compare(self, kind: Kind) -> None:
+        sight = self._sights[kind.plural]
         try:
-            listed, version = await self._list(_KINDS[plural], KINDS[plural][2])
+            page = await self._client.list(
+                kind, self._namespace, labels=SELECTORS[kind], metadata_only=True
+            )
         except errors.ClusterError as error:
             sight.unknown(self._clock())
-            if plural not in self._failing:
-                why = {"kind": plural, "error": type(error).__name__}
+            if kind not in self._failing:
+                why = {"kind": kind.plural, "error": type(error).__name__}
                 log.warning("watch can't be compared with a list", extra=why)
-            self._failing.add(plural)
+            self._failing.add(kind)
             return
-        self._failing.discard(plural)
-        sight.compare(listed, version, self._clock())
-        if sight.behind(self._clock()) > BLIND_SECONDS:
-            raise BlindError(f"the watch of {plural} does not show what there is")
-
-    async def _list(self, kind: Kind, labels: str) -> tuple[dict[str, int], int]:
-        page = await self._client.list(kind, self._namespace, labels=labels, metadata_only=True)
+        self._failing.discard(kind)
         heads = [item["metadata"] for item in page.items]
         listed = {str(head["name"]): int(head["resourceVersion"]) for head in heads}
-        return listed, int(page.resource_version)
+        sight.compare(listed, int(page.resource_version), self._clock())
+        if sight.behind(self._clock()) > BLIND_SECONDS:
+            raise BlindError(f"the watch of {kind.plural} does not show what there is")
 
 
 def _watch(namespace: str, show: Show, stop: threading.Event) -> None:

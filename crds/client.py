@@ -36,6 +36,16 @@ class Kind:
     prefix: str
     plural: str
 
+    @property
+    def group(self) -> str:
+        """Its API group; empty: the core one."""
+        return self.prefix.split("/")[-2] if self.prefix.startswith("/apis/") else ""
+
+    @property
+    def version(self) -> str:
+        """Its version within the group."""
+        return self.prefix.rpartition("/")[2]
+
 
 TASKS: Final = Kind(f"/apis/{names.GROUP}/{names.VERSION}", names.PLURAL)
 JOBS: Final = Kind("/apis/batch/v1", "jobs")
