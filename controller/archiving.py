@@ -60,22 +60,20 @@ class Archiver:
         In this order nothing is lost silently by a controller that believes to lead and does not:
         its status is refused.
         """
-        declared = task.status.log.missing if task.status.log is not None else ()
-        for part in session.logs.values():
-            for first, last in list(part.forgotten):
-                if not any(
-                    gap.slice == part.index and gap.first <= first and last <= gap.last
-                    for gap in declared
-                ):
-                    continue
-                try:
-                    await self._archive.remove(task, part.index, first)
-                except errors.ClusterError as error:
-                    # It stays too long, which loses nothing.
-                    why = {"task": task.metadata.name, "reason": str(error)}
-                    log.warning("archive not shortened", extra=why)
-                    return
-                part.forgotten.remove((first, last))
+        due = [
+            (part, chunk)
+            for part in session.logs.values()
+            for chunk in part.forgotten
+            if _declared(task, part.index, *chunk)
+        ]
+        try:
+            for part, chunk in due:
+                await self._archive.remove(task, part.index, chunk[0])
+                part.forgotten.remove(chunk)
+        except errors.ClusterError as error:
+            # It stays too long, which loses nothing.
+            why = {"task": task.metadata.name, "reason": str(error)}
+            log.warning("archive not shortened", extra=why)
 
     def _due(self, part: SliceLog) -> bool:
         settings = self._settings
@@ -99,6 +97,12 @@ class Archiver:
             part.shed(limit, why)
         if not before:
             log.warning("log not archived", extra={"task": task.metadata.name, "reason": why})
+
+
+def _declared(task: AnsibleTask, index: int, first: int, last: int) -> bool:
+    """Whether the stored status says that these frames of a slice are missing."""
+    gaps = task.status.log.missing if task.status.log is not None else ()
+    return any(gap.slice == index and gap.first <= first and last <= gap.last for gap in gaps)
 
 
 def _shorten(part: SliceLog, limit: int) -> None:

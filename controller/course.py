@@ -29,6 +29,7 @@ from crds.model import SliceStatus
 _UNCONFIRMED: Final = 25
 """Seconds beyond the grace after which a stop counts although the node never confirmed it."""
 _OVERDUE: Final = 20
+"""Seconds beyond deadline and grace after which a pod that seems to run is on a lost node."""
 _SOON: Final = 0.5
 """Seconds until the next look at a task whose end waits for its archive."""
 _ARCHIVE_LATE: Final = 600

@@ -54,8 +54,9 @@ class Leadership:
 
     async def _lead(self) -> None:
         log.info("leading", extra={"namespace": self._settings.namespace})
+        client = self._client.fenced(self._lease.held)
         # What it knew in an earlier term may be wrong by now.
-        reconciler = Reconciler(self._client.fenced(self._lease.held), self._settings)
+        reconciler = Reconciler(client, self._settings)
         self._reconciler = reconciler
         self._watches.listener = reconciler.shown
         self._health.leads(leads=True)
@@ -63,7 +64,7 @@ class Leadership:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._lease.hold())
                 group.create_task(reconciler.queue.run(self._settings.workers))
-                group.create_task(self._resync(reconciler))
+                group.create_task(self._resync(client, reconciler))
         except* LeaseLostError as lost:
             log.warning("lease lost", extra={"error": str(lost.exceptions[0])})
         finally:
@@ -71,9 +72,8 @@ class Leadership:
             self._health.leads(leads=False)
             await reconciler.sessions.close()
 
-    async def _resync(self, reconciler: Reconciler) -> None:
+    async def _resync(self, client: Client, reconciler: Reconciler) -> None:
         """Look at everything again and again, and let go of what has been kept long enough."""
-        client = self._client.fenced(self._lease.held)
         while True:
             self._health.resynced()
             try:

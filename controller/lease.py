@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _MICRO = "%Y-%m-%dT%H:%M:%S.%fZ"
 _LONGEST: Final = 60.0
+"""Seconds that the Lease lasts at most, however slow the API server is."""
 _TRIPS: Final = 4
 """The Lease lasts for so many round trips at least, so that a slow API server does not end it."""
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,10 @@ def fetch(own: Own, node: str, url: str) -> str:
     return own.kubectl("exec", f"on-{node}", "--", "python3", "-c", FETCH, url)
 
 
+def answers(own: Own, node: str, url: str) -> bool:
+    return fetch(own, node, url) == "200"
+
+
 def test_a_nodes_pod_runs_where_it_is_told_and_its_log_can_be_read(own: Own) -> None:
     where = own.kubectl("get", "pod", f"on-{SECOND}", "-o=jsonpath={.spec.nodeName}")
     assert where == SECOND
@@ -87,7 +92,7 @@ def test_services_are_reached_by_name_and_address(own: Own) -> None:
         service = own.kubectl("get", "service", f"of-{there}", "-o=jsonpath={.spec.clusterIP}")
         assert fetch(own, here, f"http://{service}:{PORT}") == "200"
         name = f"of-{there}.default.svc.cluster.local"
-        wait_until(f"the name {name}", lambda: fetch(own, here, f"http://{name}:{PORT}") == "200")  # noqa: B023
+        wait_until(f"the name {name}", partial(answers, own, here, f"http://{name}:{PORT}"))
 
 
 def test_node_ports_are_reached_from_this_machine_at_every_node(own: Own) -> None:
