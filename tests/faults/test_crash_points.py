@@ -1,92 +1,28 @@
-"""Controller and API end at each write of a task's life, before it and after it."""
+"""Controllers end, or freeze, at each write of a task's life."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 import pytest_asyncio
 
-from crds import errors
 from crds.client import TASKS
-from crds.model import AnsibleTask
-from crds.tasks import TaskStore
 from tests.cluster.platform import programs
-from tests.cluster.platform.calls import unique
 from tests.cluster.platform.installation import Installation
-from tests.cluster.platform.leftovers import leftovers
-from tests.cluster.platform.machines import Machine, mark
-from tests.cluster.platform.processes import HostProcess
-from tests.cluster.platform.tasks import TERMINAL, Tasks, manifest
-from tests.cluster.platform.waiting import wait_for
+from tests.cluster.platform.machines import Machine
+from tests.cluster.platform.tasks import Tasks
 from tests.faults.judge import Judge
+from tests.faults.lives import Ground, Life, Scenario, live, none_left
 
 pytestmark = pytest.mark.faults
 
-SECONDS: Final = 60
-"""A life is over by then, a takeover included."""
-TIDYING: Final = 4
-"""Seconds after the end in which the controller does its last writes."""
-HARMLESS: Final = ("POST events ", "POST secrets")
-"""Writes that may come late: news that nobody else told, and an input that nobody runs any more and
-that goes with its task."""
 PARTS: Final = 4
 """Tests over which the points of a scenario are spread."""
 
 
-@dataclass(slots=True)
-class Ground:
-    """What a life takes place on: two controllers, of which one leads."""
-
-    tasks: Tasks
-    machines: list[Machine]
-    controllers: list[HostProcess]
-    judge: Judge
-    folder: Path
-    """Where the controllers note their writes and find the point at which they are to end."""
-    points: dict[str, list[str]] = field(default_factory=dict)
-    """Where a controller can end in each kind of life, as far as that is known."""
-
-    @property
-    def writes(self) -> Path:
-        """The writes of both controllers."""
-        return self.folder / "writes"
-
-    async def start(self, controller: HostProcess) -> None:
-        """It will lead, or stand by."""
-        await controller.launch(
-            OCTANS_TEST_MODULE="controller",
-            OCTANS_TEST_CRASH=str(self.point),
-            OCTANS_TEST_WRITES=str(self.writes),
-            OCTANS_LEASE_SECONDS="2",
-            OCTANS_RESYNC_SECONDS="2",
-        )
-
-    @property
-    def point(self) -> Path:
-        """The point at which one of them is to end; gone once it was met."""
-        return self.folder / "point"
-
-    async def revive(self) -> None:
-        """Start again who has ended."""
-        for controller in self.controllers:
-            if controller.has_died():
-                await self.start(controller)
-
-
-Act = Callable[[Ground, str], Awaitable[None]]
-
-
-async def _nothing(ground: Ground, name: str) -> None:
-    del ground, name
-
-
 async def _stop(ground: Ground, name: str) -> None:
-    await TaskStore(ground.tasks.client, ground.tasks.namespace).cancel(name)
+    await ground.store.cancel(name)
 
 
 async def _delete(ground: Ground, name: str) -> None:
@@ -100,22 +36,6 @@ async def _hand_over(ground: Ground, name: str) -> None:
         if controller.running and not controller.frozen:
             await controller.stop()
             await ground.start(controller)
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A kind of life."""
-
-    act: Act = _nothing
-    """What is done to it once it runs."""
-    spec: dict[str, Any] = field(default_factory=dict)
-    hosts: int = 1
-    sleep: int = 0
-    """For how many seconds it runs on each machine, if it is not ended."""
-    rival: bool = False
-    """Whether an older task has its name."""
-    ends: str = "Succeeded"
-    """Its last phase; empty: it is gone."""
 
 
 SCENARIOS = {
@@ -146,132 +66,6 @@ async def ground(
     yield here
     for controller in controllers:
         await controller.stop()
-
-
-@dataclass(slots=True)
-class Life:
-    """One task's life, as far as it has come."""
-
-    ground: Ground
-    scenario: Scenario
-    crash: str = ""
-    name: str = field(default_factory=lambda: unique("life"))
-    crashed: bool = False
-    """Whether a controller reached the point at which it was to end or to freeze."""
-    crashed_at: float = field(default_factory=time.time)
-    uid: str = ""
-
-    async def begin(self) -> None:
-        """The task is created."""
-        self.ground.writes.write_text("")
-        if self.crash:
-            self.ground.point.write_text(self.crash)
-        machines = self.ground.machines
-        asked = f"{self.name}-asked"
-        if self.scenario.rival:
-            rival = manifest(
-                f"{self.name}-a", [machines[2].address], tasks=[{"raw": "sleep 60"}], taskName=asked
-            )
-            await self.ground.tasks.create(rival)
-            await asyncio.sleep(1.1)  # creation times have whole seconds
-        work = [mark(self.name), {"raw": f"sleep {self.scenario.sleep}"}]
-        hosts = [machine.address for machine in machines[: self.scenario.hosts]]
-        body = manifest(self.name, hosts, tasks=work, taskName=asked, **self.scenario.spec)
-        self.uid = (await self.ground.tasks.create(body)).metadata.uid
-
-    async def go_on(self) -> None:
-        """Until it is over; a controller that has ended is started again."""
-        until, acted = time.monotonic() + SECONDS, False
-        while (task := await _get(self.ground, self.name)) is not None:
-            if self.scenario.ends and task.status.phase.value in TERMINAL:
-                break
-            assert time.monotonic() < until, f"{self.crash}: not over: {task.status}"
-            await self._look()
-            if not acted and task.status.phase.value == "Running":
-                acted = True
-                await self.scenario.act(self.ground, self.name)
-            await asyncio.sleep(0.1)
-        until = time.monotonic() + TIDYING
-        while self.crash and not self.crashed and time.monotonic() < until:
-            await self._look()
-            await asyncio.sleep(0.1)
-        await wait_for(
-            f"{self.name} is let go",
-            self._finalizers,
-            lambda held: not held,
-            seconds=30,
-        )
-
-    async def _finalizers(self) -> tuple[str, ...]:
-        task = await _get(self.ground, self.name)
-        return task.metadata.finalizers if task is not None else ()
-
-    async def _look(self) -> None:
-        await self.ground.revive()
-        if not self.crashed and not self.ground.point.exists():
-            self.crashed, self.crashed_at = True, time.time()
-
-    async def _thaw(self) -> list[str]:
-        """The frozen controller wakes up and does what it was about to do; what it changed."""
-        frozen = [each for each in self.ground.controllers if each.frozen]
-        if not frozen:
-            return []
-        frozen[0].wake()
-        write = self.crash.removeprefix("frozen ")
-        noted = await wait_for(
-            f"what became of {write}",
-            self._answers,
-            lambda found: found.get(write),
-            seconds=30,
-        )
-        refused = noted[write] != "accepted" or write.startswith(HARMLESS)
-        return [] if refused else [f"{self.crash}: it was accepted"]
-
-    async def _answers(self) -> dict[str, str]:
-        lines = self.ground.writes.read_text().splitlines()
-        pairs = (line.rpartition(" -> ") for line in lines)
-        return {write: answer for write, arrow, answer in pairs if arrow}
-
-    async def end(self) -> list[str]:
-        """What was wrong with it. Its objects are deleted; `none_left` looks for them later."""
-        ground = self.ground
-        found = await self._thaw()
-        ground.point.unlink(missing_ok=True)
-        found += await ground.judge.found(
-            self.name, self.uid, due=self.crashed_at + 40, ends=self.scenario.ends
-        )
-        for name in (self.name, f"{self.name}-a"):
-            with suppress(errors.NotFound):
-                await ground.tasks.client.delete(TASKS, ground.tasks.namespace, name)
-        return [f"{self.crash or 'no crash'}: {each}" for each in found]
-
-
-async def live(ground: Ground, scenario: Scenario, crash: str = "") -> tuple[Life, list[str]]:
-    """One life, and what was wrong with it."""
-    life = Life(ground, scenario, crash)
-    await life.begin()
-    await life.go_on()
-    return life, await life.end()
-
-
-async def _get(ground: Ground, name: str) -> AnsibleTask | None:
-    return await TaskStore(ground.tasks.client, ground.tasks.namespace).get(name)
-
-
-async def none_left(ground: Ground, lives: list[Life]) -> list[str]:
-    """What is left of lives that were deleted, some time after that."""
-    client, namespace = ground.tasks.client, ground.tasks.namespace
-
-    async def left() -> list[str]:
-        await ground.revive()
-        found = [await leftovers(client, namespace, life.uid) for life in lives]
-        return [each for some in found for each in some]
-
-    try:
-        await wait_for("nothing is left", left, lambda found: not found, seconds=60, every=1)
-    except AssertionError as late:
-        return [f"I5: {late}"]
-    return []
 
 
 async def points_of(ground: Ground, row: str) -> list[str]:
