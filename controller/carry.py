@@ -9,7 +9,7 @@ from controller import job as jobs
 from controller import obstacles
 from controller import plan as plans
 from controller.capacity import Lack, quota_words
-from controller.observed import Observed, PodView
+from controller.observed import JobView, Observed, PodView
 from controller.plan import Step
 from controller.session import Session, Sessions
 from controller.settings import Settings
@@ -155,8 +155,7 @@ class Carrier:
         task = seen.task
         mine = seen.job is not None and seen.job.owner_uid == task.metadata.uid
         if seen.job is not None and mine and seen.job.ttl is None and not seen.job.deleting:
-            keep = 0 if seen.crowded else self._settings.job_keep_seconds
-            await self._give_ttl(seen.job.name, keep)
+            await self._give_ttl(seen.job, crowded=seen.crowded)
         await self._forget_secret(task, names.input_secret(task.metadata.name, task.metadata.uid))
         for ref in task.spec.vars_from or ():
             # Made by the API for this task; one that a person made is theirs.
@@ -166,10 +165,11 @@ class Carrier:
         ended = task.status.completion_time or datetime.now(UTC)
         await self._release(task, ended)
 
-    async def _give_ttl(self, name: str, keep: int) -> None:
-        ttl = {"spec": {"ttlSecondsAfterFinished": keep}}
+    async def _give_ttl(self, job: JobView, *, crowded: bool) -> None:
+        now = datetime.now(UTC)
+        patch = {"spec": jobs.end_of_life(job, self._settings, now, crowded=crowded)}
         try:
-            await self._client.patch(JOBS, self._namespace, name, ttl)
+            await self._client.patch(JOBS, self._namespace, job.name, patch)
         except errors.NotFound:
             return
 

@@ -1,8 +1,10 @@
 """Converts an AnsibleTask into the input Secret and the Indexed Job that carry it out; pure."""
 
+import math
+from datetime import datetime
 from typing import Any
 
-from controller.observed import slices_of
+from controller.observed import JobView, slices_of
 from controller.settings import Settings
 from crds import names, nesting, runinput
 from crds.archive import owner_of
@@ -115,6 +117,20 @@ def job(task: AnsibleTask, settings: Settings) -> Object:
                 "spec": _pod(task, settings),
             },
         },
+    }
+
+
+def end_of_life(job: JobView, settings: Settings, now: datetime, *, crowded: bool) -> Object:
+    """What a Job's spec gets once its task has ended, so that it goes some time later.
+
+    The deadline is for a Job that would not finish by itself: resumed, or given a pod by others, it
+    makes a further pod, which stays behind its gate. A pod that just ends has its grace.
+    """
+    keep = 0 if crowded else settings.job_keep_seconds
+    age = math.ceil((now - job.created).total_seconds()) if job.created else 0
+    return {
+        "ttlSecondsAfterFinished": keep,
+        "activeDeadlineSeconds": max(age, 0) + max(keep, settings.stop_grace),
     }
 
 

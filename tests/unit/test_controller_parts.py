@@ -15,7 +15,7 @@ from controller.views import pod_view
 from controller.workqueue import WorkQueue
 from crds import errors, names
 from crds.runinput import RunInput
-from tests.unit.seen import NOW, task
+from tests.unit.seen import NOW, ago, job, task
 
 
 def card(name: str, at: int, **changes: object) -> Card:
@@ -114,6 +114,19 @@ def test_the_job_runs_each_slice_once_behind_a_gate() -> None:
     assert pod["automountServiceAccountToken"] is False
     assert "env" not in pod["containers"][0]
     assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize(
+    ("crowded", "ttl", "deadline"), [(False, 300, 400), (True, 0, 130)], ids=["kept", "crowded"]
+)
+def test_a_job_goes_after_its_tasks_end_though_it_may_never_finish(
+    crowded: bool, ttl: int, deadline: int
+) -> None:
+    made = job(created=ago(100))
+    assert jobs.end_of_life(made, Settings(), NOW, crowded=crowded) == {
+        "ttlSecondsAfterFinished": ttl,
+        "activeDeadlineSeconds": deadline,
+    }
 
 
 def test_the_input_says_what_the_spec_says() -> None:
