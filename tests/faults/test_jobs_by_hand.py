@@ -11,11 +11,12 @@ from crds.client import JOBS, PODS, SECRETS, Object
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.installation import Installation
+from tests.cluster.platform.leftovers import leftovers
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.waiting import wait_for
 from tests.faults import phases
 from tests.faults.phases import Phase
-from tests.faults.trials import Ground, Told, Trial
+from tests.faults.trials import GRACE, Ground, Told, Trial, gated
 
 pytestmark = pytest.mark.faults
 
@@ -70,6 +71,24 @@ async def test_a_job_by_hand(trials: Ground, phase: str, row: str) -> None:
     async with PHASES[phase](trials) as trial:
         await act(trial)
         await trial.ends(*told)
+        await trial.remove()
+
+
+async def test_a_job_that_makes_one_more_pod(trials: Ground, controller: HostProcess) -> None:
+    """It was resumed, and its task has ended: the pod never starts, and goes with the Job."""
+    async with programs.restarted(controller, OCTANS_JOB_KEEP_SECONDS="1"):
+        async with phases.running(trials) as trial:
+            await suspend_and_resume(trial)
+            await wait_for(
+                "one more pod", trial.pods, lambda pods: any(map(gated, pods)), seconds=40
+            )
+            await trial.ends(*ACTS["suspended and resumed"][1])
+        await wait_for(
+            "Job and pods are gone",
+            lambda: leftovers(trials.tasks.client, trials.tasks.namespace, trial.uid),
+            lambda left: not any(each.startswith(("jobs/", "pods/")) for each in left),
+            seconds=GRACE + 30,
+        )
 
 
 async def test_the_input_deleted_before_the_pod_starts(trials: Ground) -> None:
@@ -132,6 +151,7 @@ async def test_a_second_pod_while_one_runs(trials: Ground, row: str) -> None:
     await trial.ends(
         Told("Succeeded", "Completed", "ok", "whole"), Told("Failed", "PodDeleted"), strangers={uid}
     )
+    await trial.remove()
 
 
 @pytest.mark.parametrize("row", BY_HAND)
@@ -153,6 +173,7 @@ async def test_a_second_pod_before_one_is_claimed(
     await trial.ends(
         Told("Succeeded", "Completed", "ok", "whole"), Told("Failed", "PodDeleted"), strangers={uid}
     )
+    await trial.remove()
 
 
 CLAIM: Final = "before PATCH ansibletasks/status Queued, 1 claimed"

@@ -7,14 +7,13 @@ from typing import Final
 
 import pytest
 
-from crds.client import TASKS
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.waiting import wait_for
 from tests.faults import phases
 from tests.faults.phases import Phase
 from tests.faults.stopwatch import Stopwatch
-from tests.faults.trials import Ground, Told, Trial
+from tests.faults.trials import Ground, Told
 
 pytestmark = pytest.mark.faults
 
@@ -86,14 +85,9 @@ async def test_a_stop_that_comes_with_the_end(trials: Ground, stopwatch: Stopwat
         await asyncio.gather(*(one(0.3 + 0.12 * (batch + 4 * each)) for each in range(4)))
 
 
-async def delete(trial: Trial) -> None:
-    tasks = trial.ground.tasks
-    await tasks.client.delete(TASKS, tasks.namespace, trial.name)
-
-
 async def test_a_stop_with_a_deletion(trials: Ground, stopwatch: Stopwatch) -> None:
     async with phases.running(trials) as trial:
-        await asyncio.gather(trial.stop(), delete(trial))
+        await asyncio.gather(trial.stop(), trial.remove())
         await stopwatch.quiet("with a deletion", trial)
         await trial.vanishes()
 
@@ -103,7 +97,7 @@ async def test_a_deletion_while_no_controller_is_there(
 ) -> None:
     async with phases.running(trials) as trial:
         await controller.kill()
-        await delete(trial)
+        await trial.remove()
         await wait_for(
             "it is still there", lambda: trials.tasks.get(trial.name),
             lambda task: task.metadata.deletion_timestamp, seconds=5,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crds import names
-from crds.client import PODS, Object
+from crds.client import PODS, TASKS, Object
 from crds.model import AnsibleTask, Status
 from crds.tasks import TaskStore
 from tests.cluster.platform.calls import Work, unique
@@ -165,6 +165,11 @@ class Trial:
         print(f"{self.name}: {_summed_up(status)} after {spent:.1f} s: {wrong or 'sound'}")
         assert wrong == []
         return task
+
+    async def remove(self) -> None:
+        """Delete it with all that it has."""
+        tasks = self.ground.tasks
+        await tasks.client.delete(TASKS, tasks.namespace, self.name)
 
     async def vanishes(self, *, seconds: float = SECONDS) -> None:
         """Wait until nothing is left of it, and judge it."""
