@@ -20,6 +20,8 @@ _PAUSE: Final = 0.5
 _POLL: Final = 5.0
 _GIVE_UP: Final = 20.0
 """Seconds after which the log of an ended container that can't be read counts as lost."""
+_LAST_WORDS: Final = 5.0
+"""Seconds for which the stream of a pod that is gone is still read."""
 _LONGEST_LINE: Final = 1024 * 1024
 
 
@@ -42,6 +44,13 @@ class Follower:
         self._changed = changed
         self._live = live
         self._over_since: float | None = None
+        self._stream: asyncio.Timeout | None = None
+
+    def pod_gone(self) -> None:
+        """The pod is not there any more: what its stream has to say comes soon, or never, since a
+        dead node closes no connection."""
+        if self._stream is not None and self._stream.when() is None:
+            self._stream.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
 
     async def run(self) -> None:
         """Until the log has told its end; then `log.exhausted` or `log.end` is set."""
@@ -76,11 +85,13 @@ class Follower:
                 stream = self._client.follow_pod_log(
                     self._namespace, self._pod, since_seconds=since
                 )
-                async with aclosing(stream):
+                async with aclosing(stream), asyncio.timeout(None) as self._stream:
                     await self._take(stream)
-        except errors.ClusterError:
+        except (errors.ClusterError, TimeoutError):
             # Not started yet, rotated just now, cut, refused, or gone: the next look tells which.
             await asyncio.sleep(_PAUSE)
+        finally:
+            self._stream = None
 
     async def _poll(self) -> None:
         self._feed((await self._client.pod_log(self._namespace, self._pod)).splitlines())

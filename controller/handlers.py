@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import kopf
 
-from controller.views import JOB_NAME_LABEL
+from controller.views import JOB_NAME_LABEL, disruption
 from crds import names
 from crds.client import JOBS, PODS, TASKS
 
@@ -24,8 +24,11 @@ class Shown(NamedTuple):
     name: str
     version: int
     """Its resource version; those of one kind can be compared."""
-    job: str
+    job: str = ""
     """The Job that a pod belongs to; empty: none."""
+    uid: str = ""
+    disruption: str = ""
+    """Reason of a pod's condition DisruptionTarget: why the cluster is about to end it."""
 
 
 Show = Callable[[Shown], None]
@@ -51,9 +54,17 @@ def registry(show: Show) -> kopf.OperatorRegistry:
 def _handler(plural: str, show: Show) -> Callable[..., Awaitable[None]]:
     async def changed(**event: Any) -> None:  # noqa: ANN401 - kopf's
         meta = event["meta"]
-        version = int(meta.get("resourceVersion", "0"))
-        job = meta.labels.get(JOB_NAME_LABEL, "")
-        show(Shown(plural, event["type"] == "DELETED", str(meta.name), version, job))
+        show(
+            Shown(
+                plural,
+                deleted=event["type"] == "DELETED",
+                name=str(meta.name),
+                version=int(meta.get("resourceVersion", "0")),
+                job=meta.labels.get(JOB_NAME_LABEL, ""),
+                uid=str(meta.uid),
+                disruption=disruption(event["status"]),
+            )
+        )
 
     return changed
 

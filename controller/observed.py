@@ -238,6 +238,8 @@ class Observed:
     """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None
     """When progress was last written to status."""
+    disrupted: Mapping[str, str] = field(default_factory=dict)
+    """Why the cluster was about to end a pod that may be gone by now, by its uid."""
 
     def slices(self) -> list[SliceView]:
         """A view for each of the Job's indexes."""

@@ -67,7 +67,7 @@ def _end(seen: Observed, part: SliceView) -> End | None:
     if not _closed(part):
         return None
     if pod is None:
-        return _gone(seen, log)
+        return _gone(seen, log, seen.disrupted.get(claim.pod_uid or "", ""))
     if not part.begun and pod.unborn:
         return _never_started(seen, pod)
     return _by_pod(seen, pod, log)
@@ -145,17 +145,23 @@ def _lost(job: JobView | None, pod: PodView | None) -> Reason:
     if pod is not None and pod.reason == "Evicted":
         return Reason.EVICTED
     if pod is not None and pod.disruption:
-        # NB: a drain and a preemption both end the pod through the eviction API's condition.
-        return Reason.NODE_LOST if pod.disruption in _NODE_IS_GONE else Reason.EVICTED
+        return _disrupted(pod.disruption)
     if job is None or job.deleting:
         return Reason.JOB_DELETED
     return Reason.JOB_SUSPENDED if job.suspended else Reason.POD_DELETED
 
 
-def _gone(seen: Observed, log: LogView) -> End:
-    """The pod is gone, and its log held no end."""
+def _disrupted(reason: str) -> Reason:
+    # NB: a drain and a preemption both end the pod through the eviction API's condition.
+    return Reason.NODE_LOST if reason in _NODE_IS_GONE else Reason.EVICTED
+
+
+def _gone(seen: Observed, log: LogView, disruption: str = "") -> End:
+    """The pod is gone, and its log held no end; `disruption`: why the cluster had it go."""
     if seen.stop_since is not None:
         return End(Reason.STOPPED, _ran(log))
+    if disruption:
+        return End(_disrupted(disruption), _ran(log))
     return End(_lost(seen.job, None), _ran(log))
 
 

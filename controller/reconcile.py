@@ -84,6 +84,10 @@ class Reconciler:
         if not task.finished:
             self._line_up(task, active=begun)
         claimed = {part.pod_uid for part in task.status.slices}
+        there = {pod.uid for pod in found.pods}
+        for part in task.status.slices:
+            if part.pod_uid not in there and part.index in session.followers:
+                session.followers[part.index].pod_gone()
         for pod in found.pods:
             if pod.uid in claimed and not pod.gated:
                 session.opened.setdefault(pod.index, now)
@@ -102,6 +106,7 @@ class Reconciler:
             stop_since=session.stop_since,
             opened=session.opened,
             last_write=session.last_write,
+            disrupted=session.disrupted,
         )
         return seen if task.finished else self._queue_up(seen, session, now, begun=begun)
 
@@ -214,6 +219,8 @@ class Reconciler:
             self.queue.add(seen.name)
             return
         name = seen.job if seen.kind == PODS.plural else seen.name
+        if seen.disruption:
+            self.sessions.disrupted(name, seen.uid, seen.disruption)
         if name and self.registry.knows(name):
             self.queue.add(name, _GATHER)
         elif name and self.registry.free(datetime.now(UTC)):

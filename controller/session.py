@@ -68,6 +68,9 @@ class Session:
     name: str
     logs: dict[int, SliceLog]
     readers: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    followers: dict[int, Follower] = field(default_factory=dict)
+    disrupted: dict[str, str] = field(default_factory=dict)
+    """Why the cluster was about to end a pod when a watch last showed it, by the pod's uid."""
     archive: ArchiveState = field(default_factory=ArchiveState)
     stop_since: datetime | None = None
     refused: str | None = None
@@ -121,7 +124,14 @@ class Sessions:
         log = session.logs[index]
         follower = Follower(self._client, self._settings.namespace, pod, log, changed, self._live)
         log.following = True
+        session.followers[index] = follower
         session.readers[index] = asyncio.create_task(follower.run(), name=f"follow {pod}")
+
+    def disrupted(self, name: str, pod_uid: str, reason: str) -> None:
+        """A watch has shown why the cluster is about to end a pod of a task object of that name."""
+        for session in self._sessions.values():
+            if session.name == name:
+                session.disrupted[pod_uid] = reason
 
     async def linger(self, uid: str) -> None:
         """The task has ended, but not all of its log is archived; of too many the oldest goes."""

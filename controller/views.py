@@ -69,7 +69,7 @@ def pod_view(pod: Object) -> PodView:
         unschedulable=scheduled.get("message") or "no node fits"
         if scheduled.get("reason") == "Unschedulable"
         else "",
-        disruption=conditions.get("DisruptionTarget", {}).get("reason", ""),
+        disruption=disruption(status),
         waiting=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         init=_init(spec, status),
@@ -78,6 +78,14 @@ def pod_view(pod: Object) -> PodView:
         deadline=spec.get("activeDeadlineSeconds"),
         shared=any(found.get("name") != names.CONTAINER for found in spec.get("containers") or ()),
     )
+
+
+def disruption(status: Mapping[str, Any]) -> str:
+    """Reason of a pod's condition DisruptionTarget; empty: it has none."""
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget":
+            return str(condition.get("reason", ""))
+    return ""
 
 
 def _init(spec: Object, status: Object) -> str:

@@ -185,6 +185,13 @@ ENDS = {
         seen(claimed(), started(deleting=True), logs={0: s.ended_log(RunStatus.STOPPED, 1)}),
         Phase.SUCCEEDED, Reason.COMPLETED),
     "pod gone": (seen(claimed()), Phase.FAILED, Reason.POD_DELETED),
+    "pod gone with its node": (
+        seen(claimed(), disrupted={"p0": "DeletionByPodGC"}), Phase.FAILED, Reason.NODE_LOST),
+    "pod gone by a drain": (
+        seen(claimed(), disrupted={"p0": "EvictionByEvictionAPI"}), Phase.FAILED, Reason.EVICTED),
+    "another pod gone by a drain": (
+        seen(claimed(), disrupted={"p9": "EvictionByEvictionAPI"}),
+        Phase.FAILED, Reason.POD_DELETED),
     "pod gone with the Job": (seen(claimed(), job=None), Phase.FAILED, Reason.JOB_DELETED),
     "pod gone from a suspended Job": (
         seen(claimed(), job=s.job(suspended=True)), Phase.FAILED, Reason.JOB_SUSPENDED),
