@@ -22,8 +22,10 @@ from api.limits import Memory, Rate, Rates
 from api.problems import Internal, NotFound, Problem, TooLarge, WrongMethod
 from api.recent import Recent
 from api.settings import Settings
+from api.tasklogs import TaskLogs
 from api.upstream import PatientClient
-from crds import errors
+from crds import archive, errors
+from crds.archives import Archives
 from crds.tasks import TaskStore
 
 _log = logging.getLogger("octans.api")
@@ -40,9 +42,12 @@ def create(settings: Settings) -> FastAPI:
         client = await PatientClient.open(settings)
         try:
             tasks = TaskStore(client, settings.namespace)
+            archives = Archives(client, settings.namespace, settings)
             app.state.front = Front(
                 settings=settings,
                 tasks=tasks,
+                logs=TaskLogs(tasks, archives),
+                finalizers=archive.finalizers(archives.current.place),
                 elsewhere=Elsewhere(tasks, clock),
                 recent=Recent(clock),
                 authenticator=auth.of(settings, client, clock),

@@ -11,12 +11,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auth, body, dialects, front, gather, loglines, lookup, openapi, submit, view
+from api import auth, body, dialects, front, loglines, lookup, openapi, submit, view
 from api.answers import answer
 from api.dialects import Dialect
 from api.edge import seen
 from api.front import Front
-from api.problems import NoCorrelation, NotAllowed, NotFound
+from api.newest import Newest
+from api.problems import LogAway, NoCorrelation, NotAllowed, NotFound
 from api.recent import Told
 from api.request import (
     Headers,
@@ -27,7 +28,6 @@ from api.request import (
     read_run,
     read_target,
 )
-from api.results import Entry
 from api.view import TaskView
 from crds import errors, names, provenance, slicing
 from crds.model import AnsibleTask
@@ -108,9 +108,15 @@ async def parallel_run(request: Request) -> Response:
     if call.headers.respond_async or not call.dialect.PARALLEL_WAITS:
         return _accepted(call, task, warning)
     task = await _ended(call, task)
-    found = await gather.of_one(call.front.tasks, task)
-    warnings = warning, loglines.warning([task])
-    return _about(call, task, call.dialect.log(loglines.lines(task, found)), *warnings)
+    label = f"{names.LABEL_TASK_UID}={task.metadata.uid}"
+    lacking = loglines.warning([task])
+    try:
+        logs = call.front.logs.each([task], label, loglines.line)
+        lines = [line async for line in logs]
+    except LogAway:
+        lines = await call.front.logs.from_pods(task, loglines.line)
+        lacking = loglines.incomplete(task)
+    return _about(call, task, call.dialect.log(lines), warning, lacking)
 
 
 @router.post("/api/stop", **openapi.STOP)
@@ -145,6 +151,7 @@ async def check(request: Request) -> Response:
         task_status=told.view.status,
         correlation=call.headers.correlation or told.correlation,
         age=age,
+        warnings=("the log can't be read at the moment",) if told.view.log_unread else (),
     )
 
 
@@ -160,11 +167,8 @@ async def getlog(request: Request) -> Response:
     if not tasks and call.dialect.MISSING_LOG is not None:
         raise NotFound(call.dialect.MISSING_LOG)
     tasks.sort(key=lambda task: (task.metadata.creation_timestamp, provenance.number(task)))
-    lines = [
-        line
-        async for task, found in gather.everything(call.front.tasks, tasks, label)
-        for line in loglines.lines(task, found, ask.host)
-    ]
+    line = partial(loglines.line, host=ask.host)
+    lines = [found async for found in call.front.logs.each(tasks, label, line)]
     return answer(
         call.dialect.log(lines),
         correlation=call.headers.correlation,
@@ -188,10 +192,11 @@ async def _submitted(call: Call, *, parallel: bool) -> AnsibleTask:
         key=headers.idempotency_key,
         caller=call.caller,
     )
-    task = await submit.submit(call.front.tasks, call.front.elsewhere, ask, origin)
+    tasks, elsewhere = call.front.tasks, call.front.elsewhere
+    task = await submit.submit(tasks, elsewhere, ask, origin, call.front.finalizers)
     targets = Target(id=provenance.number(task)), Target(name=task.task_name)
     if not task.finished and call.front.recent.find(targets[0]) is None:
-        call.front.recent.note(task, _view(call, task, []), *targets)
+        call.front.recent.note(task, _view(task, Newest(call.front.settings.log_bytes)), *targets)
     return task
 
 
@@ -208,13 +213,12 @@ async def _standing(call: Call, target: Target) -> Told:
     except NotFound:
         call.front.recent.forget(target)
         raise
-    found = await gather.archived(call.front.tasks, task)
-    return call.front.recent.note(task, _view(call, task, found), target)
+    found = await call.front.logs.newest(task, call.front.settings.log_bytes)
+    return call.front.recent.note(task, _view(task, found), target)
 
 
-def _view(call: Call, task: AnsibleTask, found: list[Entry]) -> TaskView:
-    log_bytes = call.front.settings.log_bytes
-    return view.view(task, provenance.number(task), found, log_bytes=log_bytes)
+def _view(task: AnsibleTask, found: Newest) -> TaskView:
+    return view.view(task, provenance.number(task), found)
 
 
 async def _found(call: Call, target: Target, *, to_stop: bool) -> AnsibleTask:

@@ -10,6 +10,7 @@ from api.elsewhere import Elsewhere
 from api.limits import Memory, Rates
 from api.recent import Recent
 from api.settings import Settings
+from api.tasklogs import TaskLogs
 from crds.tasks import TaskStore
 
 
@@ -19,6 +20,9 @@ class Front:
 
     settings: Settings
     tasks: TaskStore
+    logs: TaskLogs
+    finalizers: tuple[str, ...]
+    """Of new tasks."""
     elsewhere: Elsewhere
     recent: Recent
     authenticator: Authenticator

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from api import nodes, results
 from api.request import LogAsk
 from api.results import Entry
-from api.view import in_time
 from crds import provenance
 from crds.model import AnsibleTask
 from crds.records import listed
@@ -42,14 +41,18 @@ def warning(tasks: Iterable[AnsibleTask]) -> str:
 
     Of tasks that have ended only: what still runs is read from its pods.
     """
-    ids = [
-        provenance.number(task)
+    lacking = [
+        task
         for task in tasks
         if task.finished and task.status.log is not None and not task.status.log.complete
     ]
-    if not ids:
-        return ""
-    return f"the log of {listed([str(number) for number in ids])} is incomplete"
+    return incomplete(*lacking) if lacking else ""
+
+
+def incomplete(*tasks: AnsibleTask) -> str:
+    """That lines of these tasks may be missing."""
+    ids = [str(provenance.number(task)) for task in tasks]
+    return f"the log of {listed(ids)} is incomplete"
 
 
 def matches(task: AnsibleTask, ask: LogAsk) -> bool:
@@ -66,16 +69,10 @@ def _is(node: str, host: str) -> bool:
     return host in (node, (name := nodes.split(node)[0]), f"[{name}]")
 
 
-def lines(task: AnsibleTask, found: list[Entry], host: str | None = None) -> list[Line]:
-    """A task's lines by end time, slice and sequence; of one host where one is given."""
-    return [
-        _line(task, entry)
-        for entry in in_time(found)
-        if host is None or _is(entry.result.host, host)
-    ]
-
-
-def _line(task: AnsibleTask, entry: Entry) -> Line:
+def line(task: AnsibleTask, entry: Entry, host: str | None = None) -> Line | None:
+    """The line of a result; None where it is not of the host that is asked for."""
+    if host is not None and not _is(entry.result.host, host):
+        return None
     result = entry.result
     bad = result.status in ("failed", "unreachable")
     return Line(

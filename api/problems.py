@@ -155,6 +155,18 @@ class Away(Problem):
         )
 
 
+class LogAway(Problem):
+    """The object store with a task's log can't be read; its status is known all the same."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the archive of the logs cannot be read at the moment, try again",
+            headers={"Retry-After": "15"},
+        )
+
+
 class Internal(Problem):
     """A fault of ours; the log has the rest under the same error id."""
 

@@ -7,13 +7,14 @@ from math import inf
 from typing import Any, Final
 
 from crds import frames
-from crds.archive import Chunk
 from crds.frames import Kind
 from crds.records import Result
 
 TEXT_LIMIT: Final = 16 * 1024
 """Bytes of one text of a result."""
 _CUT_MARK: Final = "... [cut: longer than 16 KiB]"
+_BEHIND: Final = 10**9
+"""Beyond all numbers of frames in a pod's log: a slice's overflow comes after it."""
 _MORE_ITEMS: Final = {"status": "cut", "msg": "the items of a loop are cut at 64 KiB together"}
 
 
@@ -25,36 +26,97 @@ class Entry:
     seq: int
     result: Result
 
+    @property
+    def place(self) -> tuple[float, int, int]:
+        """By which results are ordered: end time, slice, sequence number."""
+        return self.result.end, self.index, self.seq
 
-def entries(
-    chunks: Iterable[Chunk], live: dict[int, bytes] | None = None, *, running: bool = False
-) -> list[Entry]:
-    """The results of one task by slice and sequence; `live` holds pods' logs by slice.
 
-    With `running` also what was begun and has no result yet: with an empty status, and no end.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stored part of a slice's overflow, see runner/overflow.py: its number, its first and last
+    frame, how many results are in it."""
+
+    number: int
+    first: int
+    last: int
+    results: int
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> "Part | None":
+        """From a `part` record's data; None where it is none."""
+        try:
+            return cls(int(data["part"]), int(data["first"]), int(data["last"]),
+                       int(data["results"]))  # fmt: skip
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+class SliceReader:
+    """One slice's results out of lines that come in order of their numbers; repeats are left out.
+
+    Beyond its pod's limit of output a slice has an overflow, with numbers of its own: a result then
+    comes in short form, and as a whole in one of the `parts`.
     """
-    lines: dict[int, list[bytes]] = {}
-    for chunk in chunks:
-        lines.setdefault(chunk.index, []).extend(chunk.lines())
-    for index, log in (live or {}).items():
-        lines.setdefault(index, []).extend(log.splitlines())
-    found: list[Entry] = []
-    for index in sorted(lines):
-        begun: dict[str, Entry] = {}
-        for record in frames.records(_ordered(lines[index])):
-            if record.kind not in (Kind.BEGIN, Kind.TASK):
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.parts: list[Part] = []
+        self._short: list[tuple[int, Entry]] = []
+        """Results in short form, and the numbers under which the overflow has them as a whole."""
+        self._last = 0
+        self._assembler = frames.Assembler()
+        self._begun: dict[str, Entry] = {}
+
+    def feed(self, lines: Iterable[bytes]) -> list[Entry]:
+        """The results that some lines bring, but for those of which there is only a short form."""
+        found: list[Entry] = []
+        for frame in _ordered(lines):
+            if frame.seq <= self._last:
                 continue
-            entry = Entry(index, record.seq, Result.read(record.data))
-            if record.kind is Kind.TASK:
-                begun.pop(entry.result.host, None)
-                found.append(entry)
-            else:
-                begun[entry.result.host] = Entry(index, record.seq, replace(entry.result, end=inf))
-        found += begun.values() if running else ()
-    return found
+            self._last = frame.seq
+            if (record := self._assembler.add(frame)) is not None:
+                found += self._take(record)
+        return found
+
+    def _take(self, record: frames.Record) -> list[Entry]:
+        if record.kind is Kind.PART and (part := Part.read(record.data)) is not None:
+            self.parts.append(part)
+        if record.kind not in (Kind.BEGIN, Kind.TASK):
+            return []
+        entry = Entry(self.index, record.seq, Result.read(record.data))
+        if record.kind is Kind.BEGIN:
+            self._begun[entry.result.host] = replace(entry, result=replace(entry.result, end=inf))
+            return []
+        self._begun.pop(entry.result.host, None)
+        if entry.result.full is None:
+            return [entry]
+        self._short.append((entry.result.full, entry))
+        return []
+
+    def under_way(self) -> list[Entry]:
+        """What was begun and has no result yet: with an empty status, and no end."""
+        return list(self._begun.values())
+
+    def overflow(self, lines: Iterable[bytes]) -> list[Entry]:
+        """The results in the lines of a part."""
+        return [
+            Entry(self.index, _BEHIND + record.seq, Result.read(record.data))
+            for record in frames.records(_ordered(lines))
+            if record.kind is Kind.TASK
+        ]
+
+    def short(self, read: Iterable[Part]) -> list[Entry]:
+        """The results that are in none of the parts that were read, in short form."""
+        spans = [(part.first, part.last) for part in read]
+        return [
+            entry
+            for number, entry in self._short
+            if not any(first <= number <= last for first, last in spans)
+        ]
 
 
-def _ordered(lines: list[bytes]) -> list[frames.Frame]:
+def _ordered(lines: Iterable[bytes]) -> list[frames.Frame]:
     """The frames among the lines, each number once, in order."""
     found: dict[int, frames.Frame] = {}
     for line in lines:

@@ -4,13 +4,15 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from crds.objectstore import StoreSettings
 
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 """CIDRs; written as one text with commas or spaces between them."""
 
 
-class Settings(BaseSettings):
+class Settings(StoreSettings):
     """Read once, when the program starts; `OCTANS_` and the field's name in capitals is the
     environment variable."""
 

@@ -34,11 +34,10 @@ from api.elsewhere import Elsewhere
 from api.problems import Away, DuplicateName, ParamError
 from api.request import RunAsk, fingerprint
 from crds import errors, names, provenance
-from crds.archive import owner_of
 from crds.client import SECRETS, Object
 from crds.model import AnsibleTask, SecretRef, Spec
 from crds.runinput import VARS_KEY
-from crds.tasks import TaskStore
+from crds.tasks import TaskStore, owner_of
 
 _PATCH_ATTEMPTS: Final = 8
 
@@ -60,7 +59,11 @@ class Origin:
 
 
 async def submit(
-    tasks: TaskStore, elsewhere: Elsewhere, ask: RunAsk, origin: Origin
+    tasks: TaskStore,
+    elsewhere: Elsewhere,
+    ask: RunAsk,
+    origin: Origin,
+    finalizers: tuple[str, ...],
 ) -> AnsibleTask:
     """The task that carries out what is asked for; DuplicateName where the name is in use."""
     known = await elsewhere.find(ask.name)
@@ -72,7 +75,7 @@ async def submit(
         try:
             made = await tasks.create(
                 name, spec, labels=_labels(tasks, ask, origin, k), annotations=annotations,
-                finalizers=(names.FINALIZER,),
+                finalizers=finalizers,
             )  # fmt: skip
         except errors.AlreadyExists:
             occupant = await tasks.get(name)

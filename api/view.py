@@ -1,12 +1,10 @@
 """What is known of a task, as both dialects tell it. Pure."""
 
-import json
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from api.results import Entry, log_object
+from api.newest import Newest, size_of
 from crds.conditions import Outcome, Phase
 from crds.model import AnsibleTask, unpack_outcomes
 
@@ -33,10 +31,6 @@ _OF_OUTCOME: Final = {
 }
 _ERR_LIMIT: Final = 1024
 """Bytes of an error text."""
-
-
-Log = list[dict[str, Any]]
-"""Results as `check` tells them, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +60,8 @@ class TaskView:
     message: str
     queue_position: int | None
     log_complete: bool
+    log_unread: bool
+    """The archive could not be read: `log` is empty for that."""
 
 
 def status_of(task: AnsibleTask) -> int:
@@ -73,11 +69,10 @@ def status_of(task: AnsibleTask) -> int:
     return _OF_PHASE[task.status.phase]
 
 
-def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) -> TaskView:
-    """All that `check` tells of a task; of the log the newest `log_bytes` bytes of JSON."""
+def view(task: AnsibleTask, number: int, found: Newest) -> TaskView:
+    """All that `check` tells of a task."""
     status = status_of(task)
-    log = [log_object(entry.result) for entry in in_time(found)]
-    by_host, told = newest_by_host(log, log_bytes), newest(log, log_bytes)
+    by_host, told = found.by_host(), found.log()
     return TaskView(
         id=number,
         status=status,
@@ -91,18 +86,14 @@ def view(task: AnsibleTask, number: int, found: list[Entry], *, log_bytes: int) 
             for name, status in zip(task.spec.unique_hosts, node_statuses(task), strict=True)
         ),
         log=tuple(told),
-        log_size=sum(map(_size, told)),
+        log_size=sum(map(size_of, told)),
         phase=task.status.phase.value,
         reason=task.status.reason,
         message=task.status.message,
         queue_position=task.status.queue_position,
-        log_complete=bool(task.status.log and task.status.log.complete),
+        log_complete=bool(task.status.log and task.status.log.complete) and not found.unread,
+        log_unread=found.unread,
     )
-
-
-def in_time(found: list[Entry]) -> list[Entry]:
-    """The results by end time, slice and sequence."""
-    return sorted(found, key=lambda entry: (entry.result.end, entry.index, entry.seq))
 
 
 def node_statuses(task: AnsibleTask) -> list[int]:
@@ -133,49 +124,3 @@ def cut(text: str, limit: int) -> str:
     if len(data) <= limit:
         return text
     return data[: limit - 3].decode("utf-8", "ignore") + "..."
-
-
-def newest(log: Log, limit: int) -> Log:
-    """The last objects that fit into `limit` bytes of JSON; a first one says what is left out."""
-    out = len(log) - _fitting(log, limit)
-    return [_mark(log[out - 1], out), *log[out:]] if out else log
-
-
-def newest_by_host(log: Log, limit: int) -> dict[str, Log]:
-    """Each host's part of the last objects that fit; a host that lost some has a mark first.
-
-    These marks take up to half of `limit`; with more than 2,500 hosts they may go beyond it.
-    """
-    out = len(log) - _fitting(log, limit)
-    if out:
-        hosts = {item["host"]: item for item in log[:out]}
-        marks = sum(_size(_mark(item, len(log))) for item in hosts.values())
-        out = len(log) - _fitting(log, max(limit // 2, limit - marks))
-    counts = Counter(item["host"] for item in log[:out])
-    last = {item["host"]: item for item in log[:out]}
-    parts = {host: [_mark(item, counts[host])] for host, item in last.items()}
-    for item in log[out:]:
-        parts.setdefault(item["host"], []).append(item)
-    return parts
-
-
-def _fitting(log: Log, limit: int) -> int:
-    """How many of the last objects fit into `limit` bytes of a JSON list."""
-    size = 2
-    for count, item in enumerate(reversed(log)):
-        size += _size(item)
-        if size > limit:
-            return count
-    return len(log)
-
-
-def _size(item: dict[str, Any]) -> int:
-    return len(json.dumps(item, ensure_ascii=False).encode("utf-8", "replace")) + 2
-
-
-def _mark(last: dict[str, Any], count: int) -> dict[str, Any]:
-    """What stands for `count` objects that are left out, of which `last` is the last."""
-    return {
-        "host": last["host"], "task": "", "status": "cut", "start": last["start"],
-        "end": last["end"], "delta": "0:00:00", "msg": f"{count} older results are left out",
-    }  # fmt: skip

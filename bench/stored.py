@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from crds import archive, errors, names, provenance
-from crds.archive import ConfigMapArchive
 from crds.conditions import Outcome, Phase
+from crds.configmaps import ConfigMapArchive
 from crds.frames import Kind, encode
 from crds.model import (
     AnsibleTask,
@@ -52,7 +52,7 @@ async def store(
         id=number,
         host_outcomes=pack_outcomes([Outcome.OK] * len(hosts)),
         slices=(SliceStatus(index=0, last_sequence=len(lines), log_complete=True),),
-        log=LogStatus(records=len(lines), complete=True, archive=archive.NAME),
+        log=LogStatus(records=len(lines), complete=True, archive=archive.CONFIG_MAPS),
     )
     now = await tasks.get(made.metadata.name)
     done = await tasks.write_status(now or made, status)

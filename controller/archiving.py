@@ -15,7 +15,7 @@ from controller.session import Session
 from controller.settings import Settings
 from controller.slicelog import SliceLog
 from crds import errors
-from crds.archive import ConfigMapArchive
+from crds.archive import CONFIG_MAPS, Archive
 from crds.model import AnsibleTask
 
 log = logging.getLogger(__name__)
@@ -30,28 +30,26 @@ class Archiver:
     def __init__(
         self,
         settings: Settings,
-        archive: ConfigMapArchive,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._settings = settings
-        self._archive = archive
 
     async def keep(self, task: AnsibleTask, session: Session) -> None:
         """Archive what is due of a task's logs; a failure is noted in the session."""
-        state = session.archive
+        state = session.archiving
         due = [part for part in session.logs.values() if self._due(part)]
         if not due or self._clock() < state.next_attempt:
             return
         limit = self._settings.archive_limit // len(session.logs)
         try:
             for part in due:
-                await self._append(task, part)
+                await self._append(task, session.archive, part)
         except (errors.ClusterError, TimeoutError) as error:
             self._failed(task, session, error, limit)
             return
         state.succeeded()
-        for part in due:
+        for part in due if session.archive.bounded else ():
             _shorten(part, limit)
 
     async def prune(self, task: AnsibleTask, session: Session) -> None:
@@ -68,7 +66,7 @@ class Archiver:
         ]
         try:
             for part, chunk in due:
-                await self._archive.remove(task, part.index, chunk[0])
+                await session.archive.remove(task, part.index, chunk[0])
                 part.forgotten.remove(chunk)
         except errors.ClusterError as error:
             # It stays too long, which loses nothing.
@@ -79,19 +77,22 @@ class Archiver:
         settings = self._settings
         return part.due(settings.archive_bytes, settings.archive_seconds, self._clock())
 
-    async def _append(self, task: AnsibleTask, part: SliceLog) -> None:
-        while (chunk := part.pack(task.metadata.uid)) is not None:
+    async def _append(self, task: AnsibleTask, archive: Archive, part: SliceLog) -> None:
+        while (chunk := part.waiting.chunk(task.metadata.uid)) is not None:
             async with asyncio.timeout(_ATTEMPT):
-                kept = await self._archive.append(task, chunk)
+                kept = await archive.append(task, chunk)
             part.archived(kept)
 
     def _failed(self, task: AnsibleTask, session: Session, error: Exception, limit: int) -> None:
         # A quota's own bookkeeping answers with a conflict when many objects are made at once.
         passing = isinstance(error, errors.Unavailable | errors.Conflict | TimeoutError)
-        before = session.archive.refused
-        why = f"The archive did not take it: {_words(error)}"
-        session.archive.failed(why, self._clock(), passing=passing)
-        if not session.archive.refused:
+        state = session.archiving
+        before = state.refused
+        why = f"The archive did not take it: {_words(error, session.archive)}"
+        state.failed(why, self._clock(), passing=passing)
+        for part in session.logs.values():
+            part.waiting.pack(task.metadata.uid)
+        if not state.refused:
             return
         for part in session.logs.values():
             part.shed(limit, why)
@@ -114,10 +115,11 @@ def _shorten(part: SliceLog, limit: int) -> None:
         part.forget(victim[0], victim[1])
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, archive: Archive) -> str:
     """The API server's own words, where it had any."""
+    who = "the Kubernetes API" if archive.place == CONFIG_MAPS else archive.place
     said = isinstance(error, errors.ClusterError) and error.reason
-    return quota_words(str(error)) if said else "the Kubernetes API did not answer."
+    return quota_words(str(error)) if said else f"{who} did not answer."
 
 
 def _middle(chunks: list[tuple[int, int, int]], limit: int) -> tuple[int, int, int] | None:

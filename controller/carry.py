@@ -1,7 +1,9 @@
 """Carries a plan's steps out in the cluster; every step may be repeated without harm."""
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +16,20 @@ from controller.plan import Step
 from controller.session import Session, Sessions
 from controller.settings import Settings
 from crds import errors, names, provenance
+from crds.archive import CONFIG_MAPS
+from crds.archives import Archives
 from crds.client import EVENTS, JOBS, PODS, SECRETS, TASKS, Client
 from crds.conditions import Reason
 from crds.model import AnsibleTask
+from crds.objectstore import Uploads
 from crds.tasks import TaskStore
 
 log = logging.getLogger(__name__)
 
+_SIGNING = 3.0
+"""Seconds in which upload URLs are to be had; most stores need no call for them."""
+_SPARE = 3600
+"""Seconds for which upload URLs hold beyond the longest life of a pod that they are for."""
 Changed = Callable[[AnsibleTask], None]
 """Called when a task's log told something new."""
 _EVENT_MESSAGE = 1000
@@ -36,11 +45,13 @@ class Carrier:
         store: TaskStore,
         settings: Settings,
         sessions: Sessions,
+        archives: Archives,
     ) -> None:
         self._client = client
         self._store = store
         self._settings = settings
         self._sessions = sessions
+        self._archives = archives
         self._namespace = settings.namespace
 
     async def carry(self, step: Step, seen: Observed, session: Session, changed: Changed) -> None:
@@ -48,7 +59,7 @@ class Carrier:
         task = seen.task
         match step:
             case plans.Adopt(changes):
-                finalizers = (*task.metadata.finalizers, names.FINALIZER)
+                finalizers = (*task.metadata.finalizers, *seen.finalizers)
                 unique = tuple(dict.fromkeys(finalizers))
                 await self._store.write_metadata(task, changes=changes, finalizers=unique)
             case plans.Discard():
@@ -65,6 +76,8 @@ class Carrier:
                 await self._delete_job(task.metadata.name, uid)
             case plans.Retire():
                 await self._retire(seen)
+            case plans.Unarchive(give_up):
+                await self._unarchive(task, give_up=give_up)
             case plans.Announce(reason, message, warning):
                 await self._announce(task, reason, message, warning=warning)
             case _:
@@ -91,8 +104,9 @@ class Carrier:
         is begun is noted before any of its pods can run."""
         if not provenance.noted(task):
             await self._store.annotate(task, {**provenance.note_begun(task)})
+        uploads = await self._uploads(task)
         for kind, body in (
-            (SECRETS, jobs.input_secret(task, self._settings)),
+            (SECRETS, jobs.input_secret(task, self._settings, uploads)),
             (JOBS, jobs.job(task, self._settings)),
         ):
             try:
@@ -109,6 +123,20 @@ class Carrier:
                     raise
                 session.refused = f"{reason}: {error}"
                 raise errors.Conflict("the next pass ends the task") from error
+
+    async def _uploads(self, task: AnsibleTask) -> Uploads:
+        """Where its pods may upload what their logs can't hold; nowhere where that can't be had
+        within a moment: then less of a large output is kept."""
+        store, settings = self._archives.store, self._settings
+        if store is None:
+            return Uploads()
+        wait = settings.unschedulable_seconds + settings.start_margin + settings.stop_grace
+        try:
+            async with asyncio.timeout(_SIGNING):
+                return await store.uploads(task, task.spec.timeout_seconds + wait + _SPARE)
+        except (errors.ClusterError, TimeoutError) as error:
+            _not_recorded(task, "no uploads", error)
+            return Uploads()
 
     async def _nudge(self, name: str) -> None:
         """Any change of a Job makes its controller look at it within a second."""
@@ -173,8 +201,27 @@ class Carrier:
         except errors.NotFound:
             return
 
+    async def _unarchive(self, task: AnsibleTask, *, give_up: bool) -> None:
+        try:
+            await self._archives.of(task).clear(task)
+        except errors.NotLeading:
+            raise
+        except errors.ClusterError as error:
+            if not give_up and not isinstance(error, errors.Elsewhere):
+                raise
+            text = f"{error} What it holds of this task's log, under {task.metadata.uid}, is left."
+            await self._announce(task, "LogLeft", text, warning=True)
+        out = names.ARCHIVE_FINALIZER
+        kept = tuple(name for name in task.metadata.finalizers if name != out)
+        with suppress(errors.NotFound):
+            changes = provenance.Changes({}, {})
+            await self._store.write_metadata(task, changes=changes, finalizers=kept)
+
     async def _release(self, task: AnsibleTask, ended: datetime) -> None:
-        kept = tuple(name for name in task.metadata.finalizers if name != names.FINALIZER)
+        out = {names.FINALIZER}
+        if task.status.log is None or task.status.log.archive == CONFIG_MAPS:
+            out.add(names.ARCHIVE_FINALIZER)  # there is nothing that could be left
+        kept = tuple(name for name in task.metadata.finalizers if name not in out)
         ttl = task.spec.ttl_seconds_after_finished
         keep = self._settings.keep_seconds if ttl is None else ttl
         changes = provenance.filing(task, ended, keep)
@@ -220,7 +267,7 @@ class Carrier:
             _not_recorded(task, "event not written", error)
 
 
-def _not_recorded(task: AnsibleTask, what: str, error: errors.ClusterError) -> None:
+def _not_recorded(task: AnsibleTask, what: str, error: Exception) -> None:
     """A failure that holds up nothing."""
     log.warning(what, extra={"task": task.metadata.name, "reason": str(error)})
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from controller import course, obstacles, status
 from controller.observed import Observed
-from controller.plan import Adopt, DeleteJob, Discard, Plan, Retire, Start, Step
+from controller.plan import Adopt, DeleteJob, Discard, Plan, Retire, Start, Step, Unarchive
 from controller.progress import LOOK_AGAIN, until_retry
 from controller.reasons import End
 from controller.verdict import Verdict
@@ -25,12 +25,13 @@ def decide(seen: Observed, now: datetime) -> Plan:
     """The next plan for a task; an empty one where there is nothing to do."""
     task = seen.task
     held = names.FINALIZER in task.metadata.finalizers
-    if task.metadata.deletion_timestamp is not None and not held:
-        return Plan()  # it goes at any moment, and nothing of ours keeps it
+    deleted = task.metadata.deletion_timestamp
+    if deleted is not None and not held:
+        return _unarchive(seen, now - deleted)
     if task.finished:
         return _retire(seen, now)
     changes = provenance.corrections(task)
-    if changes or not held:
+    if changes or (deleted is None and not {*seen.finalizers} <= {*task.metadata.finalizers}):
         return Plan(before=(Adopt(_with_note(seen, changes)),), again=0)
     if _is_back(seen):
         # A Job that is there is its forerunner's.
@@ -54,6 +55,14 @@ def decide(seen: Observed, now: datetime) -> Plan:
     if seen.job is None and not begun:
         return _queue(seen, now)
     return course.run(seen, now)
+
+
+def _unarchive(seen: Observed, since: timedelta) -> Plan:
+    """A deleted task that has ended, so long ago: it goes with its log, or with nothing of ours."""
+    if names.ARCHIVE_FINALIZER not in seen.task.metadata.finalizers:
+        return Plan()
+    late = since > timedelta(seconds=seen.limits.archive_give_up)
+    return Plan(before=(Unarchive(give_up=late),))
 
 
 def _with_note(seen: Observed, changes: Changes) -> Changes:
@@ -96,6 +105,8 @@ def _retire(seen: Observed, now: datetime) -> Plan:
     if held or not provenance.filed(task):
         steps_after = (*course.stragglers(seen), Retire())
     late = course.archive_late(seen, now)
+    if deleting:
+        late = late.merge(again=0)
     return late.merge(
         status=_current(late.status or seen.task.status, seen.task.metadata.generation),
         after=steps_after,

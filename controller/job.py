@@ -7,10 +7,11 @@ from typing import Any
 from controller.observed import JobView, slices_of
 from controller.settings import Settings
 from crds import names, nesting, runinput
-from crds.archive import owner_of
 from crds.conditions import Reason
 from crds.model import AnsibleTask
+from crds.objectstore import Uploads
 from crds.runinput import RunInput
+from crds.tasks import owner_of
 
 Object = dict[str, Any]
 _OWN_SECRETS = ("ssh_key_secret", "known_hosts_secret", "become_password_secret",
@@ -43,7 +44,7 @@ def refusal(task: AnsibleTask, settings: Settings) -> str | None:
     return None
 
 
-def run_input(task: AnsibleTask, settings: Settings) -> RunInput:
+def run_input(task: AnsibleTask, settings: Settings, uploads: Uploads) -> RunInput:
     """What the program in the pod is told."""
     spec = task.spec
     return RunInput(
@@ -76,17 +77,19 @@ def run_input(task: AnsibleTask, settings: Settings) -> RunInput:
         key_url=settings.ssh_key_url,
         secret_names=settings.secret_names,
         grace=settings.stop_grace,
+        uploads=uploads.urls,
+        upload_headers=uploads.headers,
     )
 
 
-def input_secret(task: AnsibleTask, settings: Settings) -> Object:
+def input_secret(task: AnsibleTask, settings: Settings, uploads: Uploads) -> Object:
     """The immutable Secret with the run's input."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "immutable": True,
         "metadata": _metadata(task, names.input_secret(task.metadata.name, task.metadata.uid)),
-        "stringData": {"input.json": run_input(task, settings).dump()},
+        "stringData": {"input.json": run_input(task, settings, uploads).dump()},
     }
 
 

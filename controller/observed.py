@@ -7,6 +7,8 @@ from typing import Final
 
 from controller.capacity import Lack
 from controller.results import HostBook
+from crds import names
+from crds.archive import CONFIG_MAPS
 from crds.conditions import Phase
 from crds.model import AnsibleTask, SliceStatus
 from crds.records import Summary
@@ -182,6 +184,7 @@ class Limits:
     refused: int = 5
     grace: int = 30
     status_every: float = 2.0
+    archive_give_up: int = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,10 @@ class Observed:
     """A quota refuses some task's Job or pods: what has ended is to make room at once."""
     pending_since: datetime | None = None
     """Since when the API has been about to write the params Secret; None: it has."""
+    place: str = CONFIG_MAPS
+    """Where its log is kept, as archive.Archive.place."""
+    finalizers: tuple[str, ...] = (names.FINALIZER,)
+    """Those that it is to have while it runs."""
     archive_in: float = 0.0
     """Seconds until the archive is tried again."""
     stop_since: datetime | None = None

@@ -80,6 +80,14 @@ class Retire(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class Unarchive(Step):
+    """Of a deleted task: remove its log from the object store, then let go of the object; with
+    `give_up` let go of it also where the log can't be removed, and say so."""
+
+    give_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Announce(Step):
     """An event on the task: a reason and a message."""
 

@@ -20,8 +20,8 @@ from controller.registry import Registry
 from controller.session import Session, Sessions
 from controller.settings import Settings
 from controller.workqueue import WorkQueue
-from crds import errors, names
-from crds.archive import ConfigMapArchive
+from crds import archive, errors, names
+from crds.archives import Archives
 from crds.client import PODS, TASKS, Client
 from crds.conditions import Reason
 from crds.model import AnsibleTask
@@ -39,7 +39,7 @@ class Reconciler:
     """Brings every task of the namespace nearer to its end, one look at a time."""
 
     def __init__(self, client: Client, settings: Settings) -> None:
-        archive = ConfigMapArchive(client, settings.namespace)
+        archives = Archives(client, settings.namespace, settings)
         self._client = client
         self._settings = settings
         self._store = TaskStore(client, settings.namespace)
@@ -50,11 +50,12 @@ class Reconciler:
             refused=settings.refused_seconds,
             grace=settings.stop_grace,
             status_every=settings.status_seconds,
+            archive_give_up=settings.archive_give_up,
         )
         self.registry = Registry(settings.max_running, datetime.now(UTC))
-        self.sessions = Sessions(client, settings, archive)
-        self._archiver = Archiver(settings, archive)
-        self._carrier = Carrier(client, self._store, settings, self.sessions)
+        self.sessions = Sessions(client, settings, archives)
+        self._archiver = Archiver(settings)
+        self._carrier = Carrier(client, self._store, settings, self.sessions, archives)
         self.queue = WorkQueue(self.reconcile, _report)
 
     async def reconcile(self, name: str) -> float | None:
@@ -102,7 +103,9 @@ class Reconciler:
             rival=None if begun or task.finished else await self._rival(task),
             refusal=session.refused or jobs.refusal(task, self._settings),
             pending_since=task.metadata.creation_timestamp if task.pending else None,
-            archive_in=session.archive.wait(time.monotonic()),
+            place=session.archive.place,
+            finalizers=archive.finalizers(session.archive.place),
+            archive_in=session.archiving.wait(time.monotonic()),
             stop_since=session.stop_since,
             opened=session.opened,
             last_write=session.last_write,

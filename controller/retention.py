@@ -20,11 +20,13 @@ class Ended:
     ended: int
     expires: int
     stale: bool
-    """To be looked at as a whole: its spec changed after its end, or its marks are not its own."""
+    """To be looked at as a whole: its spec changed after its end, its marks are not its own, or it
+    is deleted and waits for its log to be removed."""
 
 
 def ended(metadata: dict[str, Any]) -> Ended:
     """The metadata of a task that is marked as ended, read."""
+    deleted = "deletionTimestamp" in metadata
     name, uid, version = metadata["name"], metadata["uid"], metadata["resourceVersion"]
     notes, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     if not provenance.own(labels.get(names.LABEL_FINISHED), uid):
@@ -36,7 +38,8 @@ def ended(metadata: dict[str, Any]) -> Ended:
             version=version,
             ended=int(notes[names.ANNOTATION_ENDED]),
             expires=int(notes[names.ANNOTATION_EXPIRES]),
-            stale=int(notes[names.ANNOTATION_GENERATION]) != metadata.get("generation", 0),
+            stale=deleted
+            or int(notes[names.ANNOTATION_GENERATION]) != metadata.get("generation", 0),
         )
     except (KeyError, ValueError):
         return Ended(name, uid, version, 0, 0, stale=True)

@@ -4,6 +4,8 @@ Never the truth: a new process reads the same back from the archive and the pods
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,9 +16,13 @@ from controller.follow import Follower
 from controller.observed import LogView
 from controller.settings import Settings
 from controller.slicelog import SliceLog
-from crds.archive import ConfigMapArchive
+from crds import errors
+from crds.archive import Archive
+from crds.archives import Archives
 from crds.client import Client
 from crds.model import AnsibleTask
+
+log = logging.getLogger(__name__)
 
 _SOON = 0.2
 _MOMENT: Final = 10.0
@@ -67,11 +73,13 @@ class Session:
     uid: str
     name: str
     logs: dict[int, SliceLog]
+    archive: Archive
+    """Where its log is kept."""
     readers: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     followers: dict[int, Follower] = field(default_factory=dict)
     disrupted: dict[str, str] = field(default_factory=dict)
     """Why the cluster was about to end a pod when a watch last showed it, by the pod's uid."""
-    archive: ArchiveState = field(default_factory=ArchiveState)
+    archiving: ArchiveState = field(default_factory=ArchiveState)
     stop_since: datetime | None = None
     refused: str | None = None
     """Why the API server refused what the task needs to start, `REASON: sentence`."""
@@ -91,11 +99,13 @@ class Session:
 class Sessions:
     """The sessions of all running tasks, and the one place that starts log readers."""
 
-    def __init__(self, client: Client, settings: Settings, archive: ConfigMapArchive) -> None:
+    def __init__(self, client: Client, settings: Settings, archives: Archives) -> None:
         self._client = client
         self._settings = settings
-        self._archive = archive
+        self._archives = archives
         self._sessions: dict[str, Session] = {}
+        self._unread: dict[str, float] = {}
+        """Uids of tasks whose archive could not be read yet; since when."""
         self._lingering: dict[str, None] = {}
         """Uids of ended tasks, the oldest first."""
         self._live = asyncio.Semaphore(settings.max_followers)
@@ -107,14 +117,42 @@ class Sessions:
         if found is not None:
             return found
         logs = {index: SliceLog(index) for index in range(task.spec.slice_count)}
+        archive = self._archive_of(task)
         if task.status.slices and not task.finished:
-            chunks = await self._archive.read(task)
-            for index, log in logs.items():
-                log.restore([chunk for chunk in chunks if chunk.index == index])
-                log.cut = task.status.log is not None and task.status.log.cut
-        session = Session(uid, task.metadata.name, logs)
+            logs = await self._restored(task, archive, logs)
+        session = Session(uid, task.metadata.name, logs, archive)
         self._sessions[uid] = session
         return session
+
+    def _archive_of(self, task: AnsibleTask) -> Archive:
+        try:
+            return self._archives.of(task)
+        except errors.Elsewhere:
+            # Its pod is read from the beginning, and what it says kept where logs go now.
+            return self._archives.current
+
+    async def _restored(
+        self, task: AnsibleTask, archive: Archive, logs: dict[int, SliceLog]
+    ) -> dict[int, SliceLog]:
+        """The logs as far as they are archived; from the beginning again, where the archive has
+        been away for so long that the task may not wait for it."""
+        uid, now = task.metadata.uid, time.monotonic()
+        since = self._unread.setdefault(uid, now)
+        fresh = {index: SliceLog(index) for index in logs}
+        try:
+            async with asyncio.timeout(_MOMENT):
+                async for chunk in archive.read(task):
+                    if chunk.index in fresh:
+                        fresh[chunk.index].restore(chunk)
+        except (errors.ClusterError, TimeoutError) as error:
+            if now - since < _MOMENT and not isinstance(error, TimeoutError):
+                raise
+            log.warning("archive not read", extra={"task": task.metadata.name})
+            fresh = logs
+        self._unread.pop(uid, None)
+        for found in fresh.values():
+            found.cut = task.status.log is not None and task.status.log.cut
+        return fresh
 
     def follow(self, session: Session, index: int, pod: str, changed: Callable[[], None]) -> None:
         """See to it that a slice's pod is being read."""
@@ -169,7 +207,7 @@ class Sessions:
 
     def views(self, session: Session) -> dict[int, LogView]:
         """What decisions see of the logs."""
-        state = session.archive
+        state = session.archiving
         return {
             index: log.view(
                 archiving=log.over and log.unarchived > 0 and not state.refused,

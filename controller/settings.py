@@ -4,9 +4,10 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from crds import names
+from crds.objectstore import StoreSettings
 
 
 def _expression(text: str) -> str:
@@ -21,7 +22,7 @@ Expression = Annotated[str, AfterValidator(_expression)]
 """A regular expression as the runner's Python has them."""
 
 
-class Settings(BaseSettings):
+class Settings(StoreSettings):
     """Every setting of the controller; objects and lists are JSON text in the environment."""
 
     model_config = SettingsConfigDict(env_prefix="OCTANS_", frozen=True, extra="ignore")
@@ -52,7 +53,9 @@ class Settings(BaseSettings):
     archive_seconds: float = Field(12, gt=0, description="Log is archived at least so often.")
     archive_bytes: int = Field(256 * 1024, ge=1, description="Log is archived at so many bytes.")
     archive_limit: int = Field(1024 * 1024, ge=1024, description="Compressed bytes kept of a "
-                               "task's log; beyond it head and tail.")  # fmt: skip
+                               "task's log in ConfigMaps; beyond it head and tail.")  # fmt: skip
+    archive_give_up: int = Field(600, ge=0, description="Seconds for which a deleted task waits "
+                                 "until its log is removed from the object store.")  # fmt: skip
     max_followers: int = Field(200, ge=1, description="Pod logs followed at a time; the others are "
                                "read every few seconds.")  # fmt: skip
     workers: int = Field(16, ge=1, description="Tasks reconciled at a time.")

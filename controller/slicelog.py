@@ -9,14 +9,13 @@ from typing import Final
 
 from controller.observed import LogView
 from controller.results import HostBook
+from controller.unarchived import Unarchived
 from crds import archive, frames
 from crds.frames import Frame, Kind
 from crds.records import RunStatus, Summary
 
 TAIL: Final = 16 * 1024
 """Bytes of Ansible's output kept for status."""
-CHUNK: Final = 512 * 1024
-"""Bytes of lines in a chunk at most; compressed it then fits a ConfigMap whatever it holds."""
 _AHEAD: Final = 20_000
 """Frames kept at most that came before an earlier one."""
 
@@ -49,8 +48,7 @@ class SliceLog:
         """Why lines were given up before they were archived, a sentence; empty where none were."""
         self._lost = False
         self._measured = False
-        self._pending: list[tuple[int, bytes]] = []
-        self._pending_bytes = 0
+        self.waiting = Unarchived(index)
         self._ahead: dict[int, Frame] = {}
         self._digest = frames.Digest()
         self._assembler = frames.Assembler()
@@ -109,15 +107,14 @@ class SliceLog:
         elif not self.missing and summary.last == self.last:
             self._proven = self._digest.hex() == summary.sha256
 
-    def restore(self, chunks: list[archive.Chunk]) -> None:
-        """Read back what was archived before this process began."""
-        for chunk in sorted(chunks, key=lambda chunk: chunk.first):
-            if chunk.first > self.last + 1:
-                self._lose(self.last + 1, chunk.first - 1)
-            for line in chunk.lines():
-                self.feed(line)
-            self.chunks.append((chunk.first, chunk.last, chunk.size))
-        self._pending, self._pending_bytes = [], 0
+    def restore(self, chunk: archive.Chunk) -> None:
+        """Read back what was archived before this process began, chunk by chunk in order."""
+        if chunk.first > self.last + 1:
+            self._lose(self.last + 1, chunk.first - 1)
+        for line in chunk.lines():
+            self.feed(line)
+        self.chunks.append((chunk.first, chunk.last, chunk.size))
+        self.waiting.clear()
 
     @property
     def over(self) -> bool:
@@ -127,42 +124,22 @@ class SliceLog:
     @property
     def unarchived(self) -> int:
         """Bytes that are not archived yet."""
-        return self._pending_bytes
+        return self.waiting.size
 
     def due(self, most_bytes: int, most_seconds: float, clock: float) -> bool:
         """Whether it is time to archive: so much waits, or for so long, or nothing more comes."""
         long = self.unarchived >= most_bytes or clock - self.changed >= most_seconds
         return self.unarchived > 0 and (self.over or long)
 
-    def pack(self, task_uid: str) -> archive.Chunk | None:
-        """The oldest lines that are not archived yet as a chunk; None where there are none."""
-        if not self._pending:
-            return None
-        first, size = self._pending[0][0], 0
-        lines: list[bytes] = []
-        for at, (seq, line) in enumerate(self._pending):
-            size += len(line) + 1
-            # A chunk's numbers have no gaps: behind a loss the next chunk begins.
-            if seq != first + at or (size > CHUNK and lines):
-                break
-            lines.append(line)
-        return archive.pack(task_uid, self.index, first, lines)
-
     def archived(self, chunk: archive.Chunk) -> None:
-        """A packed chunk was kept: forget its lines."""
+        """A chunk of what waits was kept."""
         self.chunks.append((chunk.first, chunk.last, chunk.size))
-        self._pending = [(seq, line) for seq, line in self._pending if seq > chunk.last]
-        self._pending_bytes = sum(len(line) + 1 for _, line in self._pending)
+        self.waiting.archived(chunk)
 
-    def shed(self, keep: int, why: str) -> None:
-        """Of the lines that are not archived give up the oldest, but for `keep` bytes."""
-        out = 0
-        while self._pending_bytes > keep and out < len(self._pending):
-            self._pending_bytes -= len(self._pending[out][1]) + 1
-            out += 1
-        if out:
-            self.missing.append((self._pending[0][0], self._pending[out - 1][0]))
-            self._pending = self._pending[out:]
+    def shed(self, limit: int, why: str) -> None:
+        """Of what waits give up the oldest beyond `limit` compressed bytes."""
+        if gone := self.waiting.shed(limit):
+            self.missing += gone
             self.shed_why = why
 
     def forget(self, first: int, last: int) -> None:
@@ -174,11 +151,12 @@ class SliceLog:
 
     def view(self, *, archiving: bool = False, refused: str = "") -> LogView:
         """What a decision needs to know; see LogView of `archiving` and `refused`."""
+        waiting = self.waiting.first
         return LogView(
             book=self.book,
             run=self.run,
             last=self.last,
-            archived=self._pending[0][0] - 1 if self._pending else self.last,
+            archived=self.last if waiting is None else waiting - 1,
             records=self.records,
             bytes=self.bytes,
             end=self.end,
@@ -203,10 +181,9 @@ class SliceLog:
         self.newest = max(self.newest, frame.time)
         self.bytes += len(frame.line) + 1
         self._digest.add(frame.line)
-        if not self._pending:
+        if not self.waiting.size:
             self.changed = clock
-        self._pending.append((frame.seq, frame.line))
-        self._pending_bytes += len(frame.line) + 1
+        self.waiting.add(frame.seq, frame.line)
         record = self._assembler.add(frame)
         if record is None:
             return

@@ -8,7 +8,7 @@ from typing import Final
 from controller.observed import LogView, Observed, SliceView
 from controller.reasons import End
 from controller.verdict import Hosts, Verdict, outcomes
-from crds import archive, conditions, provenance
+from crds import conditions, provenance
 from crds.conditions import Outcome, Phase, Reason
 from crds.model import (
     AnsibleTask,
@@ -70,7 +70,7 @@ def build(
         host_counts=_counts(hosts.all()),
         host_outcomes=packed,
         hosts=_hosts(parts, task, hosts),
-        log=_log(parts, ends),
+        log=_log(parts, ends, seen.place),
     )
 
 
@@ -90,7 +90,7 @@ def with_log(seen: Observed) -> Status:
         )
         for claim in old.slices
     )
-    return old.model_copy(update={"slices": slices, "log": _kept(parts, unknown)})
+    return old.model_copy(update={"slices": slices, "log": _kept(parts, unknown, seen.place)})
 
 
 def _conditions(
@@ -171,13 +171,13 @@ def _hosts(parts: list[SliceView], task: AnsibleTask, states: Hosts) -> tuple[Ho
     return tuple(found)
 
 
-def _log(parts: list[SliceView], ends: Mapping[int, End]) -> LogStatus | None:
+def _log(parts: list[SliceView], ends: Mapping[int, End], place: str) -> LogStatus | None:
     logs = [part.log for part in parts]
     ran = {index: end for index, end in ends.items() if not end.never_ran}
     if not ran and not any(log.last or log.exhausted for log in logs):
         return None
     # An end that proves nothing leaves it open how much is missing.
-    return _kept(parts, {index for index in ran if not _accounted(logs[index])})
+    return _kept(parts, {index for index in ran if not _accounted(logs[index])}, place)
 
 
 def _accounted(log: LogView) -> bool:
@@ -185,7 +185,7 @@ def _accounted(log: LogView) -> bool:
     return log.complete or (log.measured and bool(log.missing))
 
 
-def _kept(parts: list[SliceView], unknown: set[int]) -> LogStatus:
+def _kept(parts: list[SliceView], unknown: set[int], place: str) -> LogStatus:
     """What is kept of the log; of the slices `unknown` it is not known how much they wrote."""
     logs = [part.log for part in parts]
     share = _TAIL // len(logs)
@@ -200,7 +200,7 @@ def _kept(parts: list[SliceView], unknown: set[int]) -> LogStatus:
         complete=all(log.kept for log in logs),
         missing=tuple(missing[:_MISSING]),
         message=_why(logs, unknown),
-        archive=archive.NAME,
+        archive=place,
         cut=any(log.cut for log in logs),
     )
 

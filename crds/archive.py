@@ -1,28 +1,20 @@
-"""The log of a task beyond its pod: gzip chunks of frames in ConfigMaps that the task owns.
+"""The log of a task beyond its pod: gzip chunks of frames, kept in ConfigMaps or an object store.
 
 One chunk holds frames `first`..`last` of one slice, as the lines the runner wrote. The controller
-appends, the API reads; deleting the task deletes its archive.
+appends, the API reads.
 """
 
-import base64
 import gzip
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Protocol
 
-from crds import errors, names
-from crds.client import CONFIG_MAPS, Client, Object
+from crds import names
 from crds.model import AnsibleTask
 
-NAME: Final = "configmaps"
-"""What `status.log.archive` says of this adapter."""
-_FEW: Final = 16
-"""Chunks that are read one by one."""
-_KEY: Final = "frames.gz"
-_FIRST: Final = "octans.io/first-sequence"
-_LAST: Final = "octans.io/last-sequence"
+CONFIG_MAPS: Final = "configmaps"
+"""What `status.log.archive` says of the archive in ConfigMaps; else it is an object store's URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +35,7 @@ class Chunk:
 
     def lines(self) -> list[bytes]:
         """The frames' lines; none where the data is damaged."""
-        try:
-            return gzip.decompress(self.data).splitlines()
-        except (OSError, EOFError, zlib.error):
-            return []
+        return unpack(self.data)
 
 
 def pack(task_uid: str, index: int, first: int, lines: list[bytes]) -> Chunk:
@@ -55,91 +44,49 @@ def pack(task_uid: str, index: int, first: int, lines: list[bytes]) -> Chunk:
     return Chunk(task_uid, index, first, first + len(lines) - 1, data)
 
 
-class ConfigMapArchive:
-    """The archive in ConfigMaps of one namespace; raises errors.ClusterError only."""
+def unpack(data: bytes) -> list[bytes]:
+    """The lines in a gzip stream; none where it is damaged."""
+    try:
+        return gzip.decompress(data).splitlines()
+    except (OSError, EOFError, zlib.error):
+        return []
 
-    def __init__(self, client: Client, namespace: str) -> None:
-        self._client = client
-        self._namespace = namespace
+
+def finalizers(place: str) -> tuple[str, ...]:
+    """Those of a task whose log is kept there: one until it has ended, and where its log does not
+    go with it, one until that is removed."""
+    outside = place != CONFIG_MAPS
+    return (names.FINALIZER, names.ARCHIVE_FINALIZER) if outside else (names.FINALIZER,)
+
+
+class Archive(Protocol):
+    """Where logs are kept; raises errors.ClusterError only."""
+
+    @property
+    def place(self) -> str:
+        """What `status.log.archive` says of it."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether each task's log has to be kept within a limit."""
 
     async def append(self, task: AnsibleTask, chunk: Chunk) -> Chunk:
         """Keep a chunk; the one that is kept.
 
-        That may be a shorter one with the same beginning, of a write whose answer was lost.
+        That may be another one with the same beginning, of a write whose answer was lost.
         """
-        meta = task.metadata
-        kept = (names.LABEL_TASK_ID, names.LABEL_CORRELATION, names.LABEL_SOURCE)
-        labels = {label: meta.labels[label] for label in kept if label in meta.labels}
-        labels[names.LABEL_TASK_UID] = meta.uid
-        labels[names.LABEL_SLICE] = str(chunk.index)
-        body: Object = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "immutable": True,
-            "metadata": {
-                "name": names.archive_chunk(meta.name, meta.uid, chunk.index, chunk.first),
-                "labels": labels,
-                "annotations": {_FIRST: str(chunk.first), _LAST: str(chunk.last)},
-                "ownerReferences": [owner_of(task)],
-            },
-            "binaryData": {_KEY: base64.b64encode(chunk.data).decode()},
-        }
-        try:
-            await self._client.create(CONFIG_MAPS, self._namespace, body)
-        except errors.AlreadyExists as error:
-            name = body["metadata"]["name"]
-            there = _chunk(await self._client.get(CONFIG_MAPS, self._namespace, name))
-            if there is None or there.task_uid != meta.uid:
-                raise errors.AlreadyExists(
-                    f"a ConfigMap named {name} that is not this task's is in the namespace",
-                    status=error.status,
-                    reason=error.reason,
-                ) from error
-            return there
-        return chunk
 
     async def remove(self, task: AnsibleTask, index: int, first: int) -> None:
         """Give up the chunk of a slice that begins with frame `first`, if it is there."""
-        name = names.archive_chunk(task.metadata.name, task.metadata.uid, index, first)
-        with suppress(errors.NotFound):
-            await self._client.delete(CONFIG_MAPS, self._namespace, name)
 
-    async def read(self, task: AnsibleTask) -> list[Chunk]:
-        """All chunks of one task."""
-        return await self.find(f"{names.LABEL_TASK_UID}={task.metadata.uid}")
+    def read(self, task: AnsibleTask) -> AsyncIterator[Chunk]:
+        """All chunks of one task, by slice and first frame; those of a slice may overlap."""
 
-    async def walk(self, task: AnsibleTask) -> list[Chunk]:
-        """All chunks of one task, by their names where they are few.
+    def walk(self, task: AnsibleTask) -> AsyncIterator[Chunk]:
+        """The chunks that the task's status tells of, in the same order."""
 
-        A list costs the API server a look at every ConfigMap of the namespace, a GET does not.
-        """
-        found: list[Chunk] = []
-        gaps = task.status.log.missing if task.status.log is not None else ()
-        for part in task.status.slices:
-            # Behind a gap a chunk begins.
-            ends = {gap.first: gap.last for gap in gaps if gap.slice == part.index}
-            first = behind(1, ends)
-            while first <= part.last_sequence:
-                meta = task.metadata
-                name = names.archive_chunk(meta.name, meta.uid, part.index, first)
-                chunk = await self._get(name)
-                if chunk is None or chunk.task_uid != task.metadata.uid or len(found) >= _FEW:
-                    return await self.read(task)
-                found.append(chunk)
-                first = behind(chunk.last + 1, ends)
-        return found
-
-    async def _get(self, name: str) -> Chunk | None:
-        try:
-            item = await self._client.get(CONFIG_MAPS, self._namespace, name, cached=True)
-        except errors.NotFound:
-            return None
-        return _chunk(item)
-
-    async def find(self, labels: str) -> list[Chunk]:
-        """The chunks that a label selector fits: one list call for many tasks."""
-        page = await self._client.list(CONFIG_MAPS, self._namespace, labels=labels)
-        return [chunk for item in page.items if (chunk := _chunk(item)) is not None]
+    async def clear(self, task: AnsibleTask) -> None:
+        """Remove all that is kept of a task's log and does not go with its object."""
 
 
 def behind(first: int, gaps: Mapping[int, int]) -> int:
@@ -150,29 +97,3 @@ def behind(first: int, gaps: Mapping[int, int]) -> int:
     while gaps.get(first, 0) >= first:
         first = gaps[first] + 1
     return first
-
-
-def owner_of(task: AnsibleTask) -> dict[str, Any]:
-    """Owner reference that makes an object go with its task."""
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": task.metadata.name,
-        "uid": task.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
-
-
-def _chunk(item: dict[str, Any]) -> Chunk | None:
-    try:
-        head = item["metadata"]
-        return Chunk(
-            task_uid=head["labels"][names.LABEL_TASK_UID],
-            index=int(head["labels"][names.LABEL_SLICE]),
-            first=int(head["annotations"][_FIRST]),
-            last=int(head["annotations"][_LAST]),
-            data=base64.b64decode(item["binaryData"][_KEY]),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None

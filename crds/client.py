@@ -94,6 +94,11 @@ class Client:
         before anything is sent."""
         return Client(self._api, may_write)
 
+    def fence(self, write: str) -> None:
+        """NotLeading, which names the write, where this process may not write at the moment."""
+        if self._may_write is not None and not self._may_write():
+            raise errors.NotLeading(f"{write}: this process does not lead at the moment")
+
     async def close(self) -> None:
         """Close all connections."""
         await self._api.close()
@@ -273,8 +278,8 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> Object:
-        if method != "GET" and self._may_write is not None and not self._may_write():
-            raise errors.NotLeading(f"{method} {path}: this process does not lead at the moment")
+        if method != "GET":
+            self.fence(f"{method} {path}")
         response = await self._send(method, path, query, body, content_type, accept=accept)
         try:
             answer = json.loads(await response.read())

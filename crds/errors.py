@@ -1,4 +1,4 @@
-"""What can go wrong between a part of Octans and the Kubernetes API.
+"""What can go wrong between a part of Octans and the Kubernetes API, or its object store.
 
     ClusterError
     ├── NotFound         no such object (404)
@@ -9,11 +9,12 @@
     ├── Unauthorized     our own credentials are not accepted (401)
     ├── Forbidden        we may not do this (403)
     │   └── OverQuota    a ResourceQuota of the namespace is used up (403)
+    ├── Elsewhere        a log is in an object store that is not set up any more
     └── Unavailable      away, slow, overloaded: trying again may help (429, 5xx, network)
         └── NotLeading   not sent: this process does not hold the Lease at the moment
 
-Messages are bounded and are the API server's own words; they are for logs and conditions, not for
-HTTP callers.
+Messages are bounded and are the API server's own words, or a sentence about the object store; they
+are for logs and conditions, not for HTTP callers.
 """
 
 from typing import Final
@@ -63,6 +64,10 @@ class Forbidden(ClusterError):
 
 class OverQuota(Forbidden):
     """A ResourceQuota of the namespace is used up; the message names it."""
+
+
+class Elsewhere(ClusterError):
+    """A log is in an object store that is not set up any more."""
 
 
 class Unavailable(ClusterError):

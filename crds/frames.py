@@ -37,6 +37,9 @@ class Kind(StrEnum):
     """Raw output of Ansible: `text`."""
     BEAT = "beat"
     """Sign of life every 20 s: `hosts` finished so far, `dropped` records."""
+    PART = "part"
+    """A part of the output beyond the pod's limit was stored: `part` (its number), `first` and
+    `last` (frames of the overflow's own numbering), `results` in it, `bytes` of its lines."""
     STATS = "stats"
     """Ansible's recap: `hosts`, name to [ok, changed, failures, unreachable, skipped, rescued,
     ignored]."""

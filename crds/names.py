@@ -35,6 +35,8 @@ LABEL_NO_BACKUP: Final = "velero.io/exclude-from-backup"
 
 FINALIZER: Final = "octans.io/stop"
 """Held from first sight to the terminal status, so that deleting a running task stops it first."""
+ARCHIVE_FINALIZER: Final = "octans.io/archive"
+"""Held while objects outside Kubernetes may hold the task's log, so that they go with it."""
 CONTAINER: Final = "runner"
 """The container of ours in a task's pod; admission may add others to it."""
 GATE: Final = "octans.io/claim"

@@ -140,6 +140,8 @@ class Result:
     diff: str | None = None
     """What changed in files, as Ansible shows it; only where a diff was asked for."""
     cut: tuple[str, ...] = ()
+    full: int | None = None
+    """Of a result in short form: the frame of the overflow that has it as a whole."""
 
     def failure(self) -> str:
         """What went wrong, as people want to read it (API.md, getlog): msg; where that only speaks
@@ -183,13 +185,14 @@ class Result:
             value = data.get(name)
             return float(value) if isinstance(value, int | float) else 0.0
 
-        rc, results = data.get("rc"), data.get("results")
+        rc, results, full = data.get("rc"), data.get("results"), data.get("full")
         return cls(
             host=str(data.get("host", "")), task=str(data.get("task", "")),
             status=str(data.get("status", "")), start=number("start"), end=number("end"),
             changed=data.get("changed") is True, ignored=data.get("ignored") is True,
             facts=data.get("facts") is True, cmd=text("cmd"),
             rc=rc if isinstance(rc, int) else None,
+            full=full if isinstance(full, int) else None,
             stdout=text("stdout"), stderr=text("stderr"), msg=text("msg"),
             items=texts("items"), diff=text("diff"), cut=texts("cut"),
             results=tuple(item for item in results if isinstance(item, dict))

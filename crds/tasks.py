@@ -1,6 +1,7 @@
 """Reading and writing AnsibleTasks of one namespace, as models."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from crds import errors, names, provenance
 from crds.client import TASKS, Client, Object
@@ -111,3 +112,15 @@ class TaskStore:
         return provenance.read(
             await self.client.patch(TASKS, self.namespace, task.metadata.name, patch)
         )
+
+
+def owner_of(task: AnsibleTask) -> dict[str, Any]:
+    """Owner reference that makes an object go with its task."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": task.metadata.name,
+        "uid": task.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }

@@ -6,8 +6,8 @@ from base64 import b64decode
 from typing import Any
 
 from crds import names
-from crds.archive import ConfigMapArchive
 from crds.client import SECRETS, TASKS
+from crds.configmaps import ConfigMapArchive
 from tests.cluster.platform.calls import SUCCESS, Octans, Work, unique
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine, mark_file
@@ -93,7 +93,8 @@ async def _pod_logs(kubectl: Kubectl, number: int) -> str:
 
 async def _archive(tasks: Tasks, number: int) -> str:
     """The archive's chunks, unpacked."""
-    chunks = await ConfigMapArchive(tasks.client, tasks.namespace).read(await tasks.by_id(number))
+    archive = ConfigMapArchive(tasks.client, tasks.namespace)
+    chunks = [chunk async for chunk in archive.read(await tasks.by_id(number))]
     assert chunks, "there must be an archive to search"
     return b"\n".join(line for chunk in chunks for line in chunk.lines()).decode()
 

@@ -61,7 +61,7 @@ async def killed(tasks: Tasks, body: dict[str, Any], before: str, key: str | Non
     )  # fmt: skip
     store = TaskStore(_Mortal(tasks.client, before), tasks.namespace)
     with pytest.raises(_KilledError):
-        await submit.submit(store, Elsewhere(store, monotonic), ask, origin)
+        await submit.submit(store, Elsewhere(store, monotonic), ask, origin, (names.FINALIZER,))
 
 
 async def secrets_of(tasks: Tasks, number: int) -> list[dict[str, Any]]:

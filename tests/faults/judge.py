@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from crds.archive import ConfigMapArchive
+from crds.configmaps import ConfigMapArchive
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
 from tests.cluster.platform.machines import Machine
@@ -42,7 +42,7 @@ class Judge:
         history = History(
             states=await self._states(there, uid),
             pods=self.recorder.pods(uid),
-            chunks=await archive.read(there) if there else None,
+            chunks=[chunk async for chunk in archive.read(there)] if there else None,
             marks={machine.address: await machine.marks(name) for machine in self.machines},
             due=due,
             strangers=frozenset(strangers),

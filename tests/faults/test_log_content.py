@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from crds import frames, names
-from crds.archive import ConfigMapArchive
+from crds.configmaps import ConfigMapArchive
 from crds.frames import Kind
 from crds.records import Result, RunStatus, Summary
 from tests.cluster.platform.calls import Octans, Work, unique
@@ -85,7 +85,7 @@ async def archived(trial: Trial) -> str:
     """The text of a trial's archive."""
     tasks = trial.ground.tasks
     archive = ConfigMapArchive(tasks.client, tasks.namespace)
-    chunks = sorted(await archive.read(await tasks.get(trial.name)), key=lambda chunk: chunk.first)
+    chunks = [chunk async for chunk in archive.read(await tasks.get(trial.name))]
     return b"\n".join(line for chunk in chunks for line in chunk.lines()).decode()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from api import dialects, loglines, view
 from api.answers import answer, refusal, render
+from api.newest import Newest
 from api.problems import Away, BadJson, DuplicateName, Internal, NoCorrelation, TooMany
 from api.request import LogAsk, Target
 from api.results import Entry, log_object, marked
@@ -44,10 +45,17 @@ def task(
     )
 
 
+def newest(found: list[Result], limit: int = 1024 * 1024) -> Newest:
+    """The newest of some results that come in order of time."""
+    kept = Newest(limit)
+    for at, each in enumerate(found):
+        kept.add(Entry(0, at + 1, each))
+    return kept
+
+
 def seen(stored: AnsibleTask, found: list[Result] | None = None) -> view.TaskView:
     """What check tells of a task."""
-    entries = [Entry(0, at + 1, each) for at, each in enumerate(found or [])]
-    return view.view(stored, 7, entries, log_bytes=1024 * 1024)
+    return view.view(stored, 7, newest(found or []))
 
 
 STOPPED_TASK = task(Phase.STOPPED, [Outcome.UNFINISHED], ("123.207.136.186",))
@@ -90,12 +98,18 @@ def test_every_node_is_there_from_the_first_answer_on() -> None:
     ]
 
 
+def line_of(found: Result) -> loglines.Line:
+    line = loglines.line(STOPPED_TASK, Entry(0, 1, found))
+    assert line is not None
+    return line
+
+
 def test_lines_of_getlog() -> None:
     printed = (
         "global_id = 16-16, source = hubble, create_time = 2017-07-27T16:37:04Z, "
         "end_time = 2017-07-27T16:37:05Z, host = 127.0.0.1, reuslt = ok"
     )
-    lines = loglines.lines(STOPPED_TASK, [Entry(0, 1, result())])
+    lines = [line_of(result())]
     assert dialects.DOCUMENTED.log(lines) == [printed]
     assert dialects.FIELD.log(lines) == {"code": 0, "content": {"log": [printed + " "]}}
     assert dialects.FIELD.log([]) == {"code": 0, "content": {"log": []}}
@@ -117,13 +131,13 @@ MESSAGES: dict[str, tuple[Result, str]] = {
 
 @pytest.mark.parametrize(("bad", "message"), MESSAGES.values(), ids=MESSAGES)
 def test_bad_lines_tell_why(bad: Result, message: str) -> None:
-    line = loglines.lines(STOPPED_TASK, [Entry(0, 1, bad)])[0]
+    line = line_of(bad)
     assert line.text().endswith(f"reuslt = {bad.status}\n\tmessage: {message}\n\t")
     assert line.text(" ").endswith(f"reuslt = {bad.status} \n\tmessage: {message}\n\t")
 
 
 def test_a_loop_is_one_line_with_a_message_for_each_failed_item() -> None:
-    line = loglines.lines(STOPPED_TASK, [Entry(0, 1, result("failed", items=("a", "b")))])[0]
+    line = line_of(result("failed", items=("a", "b")))
     assert line.text().endswith("reuslt = failed\n\tmessage: a\n\tmessage: b\n\t")
 
 
@@ -132,7 +146,8 @@ def test_lines_are_ordered_by_end_slice_and_sequence() -> None:
         Entry(1, 1, result(host="d", end=START + 2)), Entry(0, 9, result(host="c", end=START + 2)),
         Entry(0, 2, result(host="b")), Entry(0, 1, result(host="a")),
     ]  # fmt: skip
-    assert [line.host for line in loglines.lines(STOPPED_TASK, entries)] == ["a", "b", "c", "d"]
+    ordered = sorted(entries, key=lambda entry: entry.place)
+    assert [entry.result.host for entry in ordered] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(
@@ -217,26 +232,39 @@ def test_texts_of_the_log_are_cut_and_say_so() -> None:
 
 
 def test_the_oldest_of_a_long_log_is_left_out_and_counted() -> None:
-    log = [log_object(result(task=str(at), stdout="x" * 1000)) for at in range(100)]
-    kept = view.newest(log, 20_000)
+    found = [result(task=str(at), stdout="x" * 1000) for at in range(100)]
+    log = [log_object(each) for each in found]
+    kept = newest(found, 20_000).log()
     assert len(json.dumps(kept)) < 21_000
     assert kept[0]["msg"] == f"{100 - len(kept) + 1} older results are left out"
     assert kept[1:] == log[-len(kept) + 1 :]
-    assert view.newest(log[:3], 20_000) == log[:3]
+    assert newest(found[:3], 20_000).log() == log[:3]
+
+
+def test_results_may_come_in_any_order_and_the_newest_are_kept_without_a_gap() -> None:
+    found = [result(task=str(at), stdout="x" * (at % 7) * 300, end=float(at)) for at in range(100)]
+    orders = [found, found[::-1], found[50:] + found[:50]]
+    (first, *others) = [newest(order, 20_000).log() for order in orders]
+    assert all(other == first for other in others)
+    assert [int(item["task"]) for item in first[1:]] == [*range(101 - len(first), 100)]
+    one = newest(found, 20_000)
+    one.uncounted = 5
+    assert one.log()[0]["msg"] == f"{100 - len(first) + 1 + 5} older results are left out"
+    assert one.by_host()["127.0.0.1"][0]["msg"].startswith("at least ")
 
 
 def test_every_host_that_lost_results_says_so() -> None:
-    log = [
-        log_object(result(host=f"h{at % 30}", task=str(at), stdout="x" * 1000)) for at in range(90)
-    ]
-    parts = view.newest_by_host(log, 20_000)
+    found = [result(host=f"h{at % 30}", task=str(at), stdout="x" * 1000) for at in range(90)]
+    parts = newest(found, 20_000).by_host()
     assert len(json.dumps(list(parts.values()))) < 20_000
     assert parts.keys() == {f"h{at}" for at in range(30)}
     for host, part in parts.items():
         assert part[0]["status"] == "cut", host
         assert part[0]["msg"] == f"{3 - len(part[1:])} older results are left out"
     assert sum(len(part) - 1 for part in parts.values()) > 5
-    assert view.newest_by_host(log[:3], 20_000) == {f"h{at}": [log[at]] for at in range(3)}
+    assert newest(found[:3], 20_000).by_host() == {
+        f"h{at}": [log_object(found[at])] for at in range(3)
+    }
 
 
 def test_a_result_as_check_gives_it() -> None:

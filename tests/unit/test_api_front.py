@@ -21,7 +21,10 @@ from api.front import Front
 from api.limits import Rate, Rates
 from api.recent import Recent
 from api.settings import Settings
+from api.tasklogs import TaskLogs
 from api.upstream import PatientClient
+from crds import names
+from crds.archives import Archives
 from crds.tasks import TaskStore
 from tests.unit.clock import Clock
 from tests.unit.files import pyproject
@@ -43,6 +46,8 @@ def http(settings: Settings) -> httpx.AsyncClient:
     application.state.front = Front(
         settings=settings,
         tasks=tasks,
+        logs=TaskLogs(tasks, Archives(client, settings.namespace, settings)),
+        finalizers=(names.FINALIZER,),
         elsewhere=Elsewhere(tasks, clock),
         recent=Recent(clock),
         authenticator=auth.of(settings, client, clock),

@@ -1,5 +1,6 @@
 """What was last told of tasks: for how long, in how much memory, and never backwards."""
 
+from api.newest import Newest
 from api.recent import Recent
 from api.request import Target
 from api.view import view
@@ -12,7 +13,7 @@ BY_ID, BY_NAME = Target(id=7), Target(name="t")
 def note(recent: Recent, version: int, *targets: Target, uid: str = "u") -> int:
     """Note a state of a task; the version of the one that is told."""
     made = task(meta={"uid": uid, "resourceVersion": str(version)})
-    return recent.note(made, view(made, 7, [], log_bytes=1000), *targets).version
+    return recent.note(made, view(made, 7, Newest(1000)), *targets).version
 
 
 def test_what_was_told_is_told_again_to_whoever_asks_the_same_within_a_minute() -> None:

@@ -1,7 +1,8 @@
 """Results out of frames: archived, live, both, damaged."""
 
+from dataclasses import replace
+
 from api import results
-from api.view import in_time
 from crds import archive
 from crds.archive import Chunk
 from crds.frames import Kind, encode
@@ -26,9 +27,19 @@ def tasks(entries: list[results.Entry]) -> list[str]:
     return [entry.result.task for entry in entries]
 
 
+def read(*pieces: Chunk | bytes, reader: results.SliceReader | None = None) -> list[results.Entry]:
+    """The results that chunks, and after them the pod's log, bring."""
+    reader = reader or results.SliceReader(0)
+    return [
+        entry
+        for piece in pieces
+        for entry in reader.feed(piece.splitlines() if isinstance(piece, bytes) else piece.lines())
+    ]
+
+
 def test_the_archive_alone() -> None:
     lines = frames(4)
-    found = results.entries([chunk(lines, 4, 6), chunk(lines, 1, 3)])
+    found = read(chunk(lines, 1, 3), chunk(lines, 4, 6))
     assert tasks(found) == ["t0", "t1", "t2", "t3"]
     assert [entry.seq for entry in found] == [2, 3, 4, 5]
 
@@ -36,8 +47,8 @@ def test_the_archive_alone() -> None:
 def test_the_live_log_goes_on_where_the_archive_ends() -> None:
     lines = frames(4)
     live = b"".join(line + b"\n" for line in lines)
-    assert tasks(results.entries([chunk(lines, 1, 3)], {0: live})) == ["t0", "t1", "t2", "t3"]
-    assert tasks(results.entries([], {0: live})) == ["t0", "t1", "t2", "t3"]
+    assert tasks(read(chunk(lines, 1, 3), live)) == ["t0", "t1", "t2", "t3"]
+    assert tasks(read(live)) == ["t0", "t1", "t2", "t3"]
 
 
 def test_what_is_under_way_has_neither_result_nor_end() -> None:
@@ -45,41 +56,60 @@ def test_what_is_under_way_has_neither_result_nor_end() -> None:
     for host, kind in (("a", Kind.BEGIN), ("b", Kind.BEGIN), ("a", Kind.TASK), ("a", Kind.BEGIN)):
         found = Result(host, "t", "ok" if kind is Kind.TASK else "", 1.0, 2.0)
         lines += encode("r", len(lines) + 1, 0, kind, found.data())
-    live = {0: b"\n".join(lines)}
-    assert [entry.seq for entry in results.entries([], live)] == [3]
-    running = results.entries([], live, running=True)
+    reader = results.SliceReader(0)
+    ended = read(b"\n".join(lines), reader=reader)
+    assert [entry.seq for entry in ended] == [3]
+    running = sorted([*ended, *reader.under_way()], key=lambda entry: entry.place)
     assert [(entry.result.host, entry.result.status) for entry in running] == [
         ("a", "ok"), ("b", ""), ("a", ""),
     ]  # fmt: skip
-    assert [entry.result.host for entry in in_time(running)] == ["a", "b", "a"]
 
 
 def test_half_a_line_at_the_end_of_a_live_log_is_left_out() -> None:
     lines = frames(2)
-    live = lines[0] + b"\n" + lines[1] + b"\n" + lines[2][:20]
-    assert tasks(results.entries([], {0: live})) == ["t0"]
+    assert tasks(read(lines[0] + b"\n" + lines[1] + b"\n" + lines[2][:20])) == ["t0"]
 
 
 def test_a_result_in_parts_is_put_together_across_archive_and_live_log() -> None:
     lines = frames(1, "x" * 15_000)
     assert len(lines) > 4
-    live = b"\n".join(lines[3:])
-    (found,) = results.entries([chunk(lines, 1, 3)], {0: live})
+    (found,) = read(chunk(lines, 1, 3), b"\n".join(lines[3:]))
     assert found.result.stdout == "x" * 15_000
-    assert results.entries([chunk(lines, 1, 3)]) == [], "not while a part is missing"
+    assert read(chunk(lines, 1, 3)) == [], "not while a part is missing"
 
 
-def test_chunks_written_twice_count_once_and_slices_stay_apart() -> None:
-    lines = frames(2)
-    found = results.entries([chunk(lines, 1, 3), chunk(lines, 1, 4), chunk(lines, 1, 4, index=1)])
-    assert [(entry.index, entry.seq) for entry in found] == [(0, 2), (0, 3), (1, 2), (1, 3)]
+def test_chunks_that_overlap_count_once() -> None:
+    lines = frames(4)
+    found = read(chunk(lines, 1, 3), chunk(lines, 1, 4), chunk(lines, 3, 6))
+    assert [entry.seq for entry in found] == [2, 3, 4, 5]
 
 
 def test_a_damaged_chunk_and_foreign_lines_are_left_out() -> None:
     lines = frames(2)
     damaged = Chunk("uid", 0, 1, 2, b"\x1f\x8bno gzip")
-    assert tasks(results.entries([damaged, chunk(lines, 3, 4)])) == ["t1"]
-    assert results.entries([], {0: b'hello\n{"a": 1}\n\xff\xfe\n'}) == []
+    assert tasks(read(damaged, chunk(lines, 3, 4))) == ["t1"]
+    assert read(b'hello\n{"a": 1}\n\xff\xfe\n') == []
+
+
+def test_a_result_in_short_form_is_told_only_where_its_whole_form_was_not_read() -> None:
+    whole = [Result("h", f"t{at}", "ok", 0.0, at + 1.0, stdout="x" * 9000) for at in range(3)]
+    beyond: list[bytes] = []
+    lines = encode("r", 1, 0, Kind.START, {"hosts": 1})
+    for each in whole:
+        beyond += encode("r", len(beyond) + 1, 0, Kind.TASK, each.data())
+        short = replace(each, stdout="x").data() | {"full": len(beyond)}
+        lines += encode("r", len(lines) + 1, 0, Kind.TASK, short)
+    half = len(beyond) * 2 // 3
+    told = {"part": 0, "first": 1, "last": half, "results": 2, "bytes": 1}
+    lines += encode("r", len(lines) + 1, 0, Kind.PART, told)
+    reader = results.SliceReader(0)
+    assert read(b"\n".join(lines), reader=reader) == []
+    assert reader.parts == [results.Part(0, 1, half, 2)]
+    assert [len(entry.result.stdout or "") for entry in reader.short([])] == [1, 1, 1]
+    assert [len(entry.result.stdout or "") for entry in reader.overflow(beyond[:half])] == [
+        9000
+    ] * 2
+    assert tasks(reader.short(reader.parts)) == ["t2"]
 
 
 def test_times_that_are_none_do_no_harm() -> None:

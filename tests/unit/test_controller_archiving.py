@@ -10,8 +10,10 @@ from controller.observed import LogView
 from controller.session import Session, Sessions
 from controller.settings import Settings
 from crds import errors
-from crds.archive import Chunk, ConfigMapArchive
+from crds.archive import Chunk
+from crds.archives import Archives
 from crds.client import Client
+from crds.configmaps import ConfigMapArchive
 from crds.model import AnsibleTask, LogStatus, MissingRange
 from tests.unit.clock import Clock
 from tests.unit.seen import task
@@ -57,20 +59,20 @@ class Ground:
     def __init__(self, slices: int, limit: int = 1 << 20, lines: int = 4) -> None:
         self.clock, self.archive = Clock(), Archive()
         settings = Settings(archive_limit=limit)
-        self.archiver = Archiver(settings, self.archive, self.clock)
+        self.archiver = Archiver(settings, self.clock)
         self.task = task(hosts=[f"h{at}" for at in range(slices)], slices=slices)
         self.lines, _ = log_of(["one", "two"])
-        logs = {at: read(self.lines[:lines]) for at in range(slices)}
-        for at, log in logs.items():
-            log.index = at
-        self.session = Session("u", "t", logs)
+        logs = {at: read(self.lines[:lines], at) for at in range(slices)}
+        self.session = Session("u", "t", logs, self.archive)
 
     def views(self) -> dict[int, LogView]:
-        return Sessions(Client(None), Settings(), self.archive).views(self.session)
+        settings = Settings()
+        archives = Archives(Client(None), "n", settings)
+        return Sessions(Client(None), settings, archives).views(self.session)
 
     async def keep(self) -> session.ArchiveState:
         await self.archiver.keep(self.task, self.session)
-        return self.session.archive
+        return self.session.archiving
 
 
 async def test_a_refusal_is_one_for_all_slices() -> None:

@@ -14,7 +14,7 @@ from controller.decide import PENDING, decide
 from controller.observed import LogView, Observed, PodView, Terminated, Turn
 from controller.plan import Plan
 from controller.results import HostBook
-from crds import errors, names, provenance
+from crds import archive, errors, names, provenance
 from crds.conditions import FINISHED, SUCCEEDED, Phase, Reason
 from crds.model import AnsibleTask
 from crds.records import RunStatus
@@ -32,6 +32,15 @@ def returned(**spec: Any) -> AnsibleTask:
     """A task that carries what was noted of another object of its name and work."""
     other = task(meta={"uid": "other"}, **spec)
     return task(meta={"annotations": provenance.note_begun(other)}, **spec)
+
+
+IN_A_STORE = archive.finalizers("s3://bucket")
+
+
+def left(**meta: Any) -> AnsibleTask:
+    """A deleted task of which only the log is left."""
+    late = {"deletionTimestamp": "2026-01-02T03:04:00Z", "finalizers": [names.ARCHIVE_FINALIZER]}
+    return task(status=s.TERMINAL, meta=late | meta)
 
 
 STEPS = {
@@ -118,6 +127,12 @@ STEPS = {
         seen(task(status=s.TERMINAL, meta={
             "finalizers": [], "generation": 2, "deletionTimestamp": "2026-01-02T03:04:00Z"}),
             job=None), []),
+    "its log is to go where it does not go with the task: held for that first": (
+        seen(task(), job=None, finalizers=IN_A_STORE), ["Adopt"]),
+    "nothing more holds a task that is being deleted": (
+        seen(claimed(cancel=True, meta={"deletionTimestamp": "2026-01-02T03:04:00Z"}),
+             started(deadline=1), stop_since=ago(3), finalizers=IN_A_STORE), ["Follow"]),
+    "ended, let go and deleted, but for its log": (seen(left(), job=None), ["Unarchive"]),
     "ended, with the mark of another object: marked anew": (
         seen(task(status=s.TERMINAL, meta={"finalizers": [], "labels": {
             names.LABEL_FINISHED: "another"}, "annotations": {names.ANNOTATION_GENERATION: "1"}}),
@@ -502,6 +517,12 @@ def test_two_slices_end_each_on_its_own() -> None:
     assert whole is not None
     assert (whole.phase, whole.host_outcomes) == (Phase.PARTLY_SUCCEEDED, "1f1o")
     assert whole.message == "a: copy: no room"
+
+
+@pytest.mark.parametrize(("deleted", "gives_up"), [("03:04:00", False), ("02:54:04", True)])
+def test_a_deletion_waits_ten_minutes_for_its_log_to_go(deleted: str, gives_up: bool) -> None:
+    what = left(deletionTimestamp=f"2026-01-02T{deleted}Z")
+    assert decide(seen(what, job=None), NOW).before == (plans.Unarchive(give_up=gives_up),)
 
 
 def test_waiting_tells_its_place() -> None:

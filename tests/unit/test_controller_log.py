@@ -36,8 +36,8 @@ def log_of(texts: list[str], *, end: bool = True) -> tuple[list[bytes], Summary]
     return lines, Summary(RUN, RunStatus.DONE, 0, len(lines), digest.hex(), {"ok": 1})
 
 
-def read(lines: list[bytes]) -> SliceLog:
-    found = SliceLog(0)
+def read(lines: list[bytes], index: int = 0) -> SliceLog:
+    found = SliceLog(index)
     for line in lines:
         found.feed(line)
     return found
@@ -53,7 +53,7 @@ def test_any_order_and_any_repetition_give_the_whole_log(texts: list[str], seed:
     assert view.complete
     assert view.last == len(lines)
     assert view.end is not None
-    chunk = found.pack("uid")
+    chunk = found.waiting.chunk("uid")
     assert chunk is not None
     assert chunk.lines() == lines
 
@@ -128,15 +128,15 @@ def test_a_changed_line_is_no_proof() -> None:
 def test_archive_and_restart_go_on_where_it_stood() -> None:
     lines, _ = log_of([f"line {number}" for number in range(50)])
     first = read(lines[:20])
-    kept = first.pack("uid")
+    kept = first.waiting.chunk("uid")
     assert kept is not None
     first.archived(kept)
     assert first.unarchived == 0
     again = SliceLog(0)
-    again.restore([kept])
+    again.restore(kept)
     for line in lines[10:]:
         again.feed(line)
-    rest = again.pack("uid")
+    rest = again.waiting.chunk("uid")
     assert rest is not None
     assert (rest.first, rest.last) == (21, len(lines))
     assert again.view().complete
@@ -148,7 +148,7 @@ def test_chunks_are_bounded_and_stop_before_a_loss() -> None:
     found = read(lines[:100] + lines[101:])
     found.skip_gap()
     spans = []
-    while (chunk := found.pack("uid")) is not None:
+    while (chunk := found.waiting.chunk("uid")) is not None:
         spans.append((chunk.first, chunk.last))
         assert sum(len(line) for line in chunk.lines()) <= 512 * 1024
         found.archived(chunk)
@@ -159,16 +159,20 @@ def test_chunks_are_bounded_and_stop_before_a_loss() -> None:
 
 
 def test_of_lines_that_cannot_be_archived_the_newest_are_kept() -> None:
-    lines, _ = log_of(["x" * 6000] * 20)
+    noise = random.Random(1)
+    lines, _ = log_of([noise.randbytes(3000).hex() for _ in range(200)])
     found = read(lines)
-    found.shed(50_000, "It is full.")
-    assert 0 < found.unarchived <= 50_000
+    found.waiting.pack("uid")
+    assert found.unarchived == sum(len(line) + 1 for line in lines)
+    found.shed(400_000, "It is full.")
+    assert 0 < found.unarchived < 800_000, "half of it is packed"
     view = found.view(refused="It is full.")
     assert (view.shed_why, view.kept, view.lost) == ("It is full.", False, False)
     assert view.gaps == ((1, len(lines)),), "what was given up, and what still waits"
-    rest = found.pack("uid")
+    rest = found.waiting.chunk("uid")
     assert rest is not None
-    found.archived(rest)
+    while (chunk := found.waiting.chunk("uid")) is not None:
+        found.archived(chunk)
     view = found.view()
     assert view.gaps == ((1, rest.first - 1),)
     assert (view.shed_why, view.kept) == ("It is full.", False)
@@ -185,7 +189,7 @@ def test_lines_are_due_by_size_by_age_and_at_the_end() -> None:
     for line in lines[1:]:
         found.feed(line, 100)
     assert found.due(1000, 12, 100)
-    chunk = found.pack("uid")
+    chunk = found.waiting.chunk("uid")
     assert chunk is not None
     found.archived(chunk)
     assert not found.due(0, 0, 200)

@@ -14,6 +14,7 @@ from controller.settings import Settings
 from controller.views import pod_view
 from controller.workqueue import WorkQueue
 from crds import errors, names
+from crds.objectstore import Uploads
 from crds.runinput import RunInput
 from tests.unit.seen import NOW, ago, job, task
 
@@ -131,10 +132,12 @@ def test_a_job_goes_after_its_tasks_end_though_it_may_never_finish(
 
 def test_the_input_says_what_the_spec_says() -> None:
     what = task(hosts=["a", "b", "a"], slices=2, vars={"x": "{{ y }}"}, tags=["one"])
-    found = jobs.run_input(what, Settings())
+    found = jobs.run_input(what, Settings(), Uploads())
     assert found.slices == (("a",), ("b",))
     limited = task(hosts=["a", "b"], slices=2, limit="a")
-    assert jobs.run_input(limited, Settings()).slices == (("a", "b"),), "it means all hosts"
+    assert jobs.run_input(limited, Settings(), Uploads()).slices == (("a", "b"),), (
+        "it means all hosts"
+    )
     assert RunInput.load(found.dump()) == found
 
 

@@ -1,0 +1,243 @@
+"""Reading what tasks have left behind: the archives and, while they run, the pods' logs.
+
+Never a whole log at a time: chunk by chunk, part by part.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final, TypeVar
+
+from api.newest import Newest
+from api.problems import LogAway
+from api.results import Entry, Part, SliceReader
+from crds import errors
+from crds.archive import CONFIG_MAPS, Chunk
+from crds.archives import Archives
+from crds.model import AnsibleTask
+from crds.tasks import TaskStore
+
+T = TypeVar("T")
+_log = logging.getLogger("octans.api")
+
+_POD_LOG_BYTES: Final = 10 * 1024 * 1024
+_LIVE_SECONDS: Final = 2.0
+"""For all pods' logs together; what takes longer is left to the archive, at most 15 s behind."""
+_AT_ONCE: Final = 8
+"""Tasks whose results are in memory at a time, and pods whose logs are read."""
+_LISTED_BYTES: Final = 64 * 1024 * 1024
+"""Of archives, as the runners wrote them, that one list call may bring in."""
+_OF_A_RESULT: Final = 300
+"""Bytes of a result's JSON beside its texts."""
+
+
+class TaskLogs:
+    """The logs of the tasks of one namespace."""
+
+    def __init__(self, tasks: TaskStore, archives: Archives) -> None:
+        self._tasks = tasks
+        self._archives = archives
+
+    async def newest(self, task: AnsibleTask, limit: int) -> Newest:
+        """The newest results that the archive holds of a task, in `limit` bytes of JSON.
+
+        Of one that has ended also what the archive lacks, as long as the pods are there.
+        """
+        found = Newest(limit)
+        if task.status.log is None or not task.status.log.records:
+            return found
+        live = await self._live(task) if task.finished else {}
+        try:
+            async for entry in self._entries(task, live, newest=found):
+                found.add(entry)
+        except LogAway:
+            return Newest(limit, unread=True)
+        return found
+
+    async def each(
+        self, found: list[AnsibleTask], label: str, make: Callable[[AnsibleTask, Entry], T | None]
+    ) -> AsyncIterator[T]:
+        """What `make` makes of the results of some tasks, task by task, in order of time; those not
+        archived yet and what is under way, too. LogAway where an archive does not answer.
+
+        `label` fits the ConfigMaps of all of them: one list call where they are small, as a rule.
+        """
+        size = sum(task.status.log.bytes for task in found if task.status.log)
+        listed = None  # a single task's chunks are read by their names
+        if len(found) > 1 and size <= _LISTED_BYTES:
+            listed = await self._listed(found, label)
+        until, places = _soon(), asyncio.Semaphore(_AT_ONCE)
+
+        async def one(task: AnsibleTask) -> list[T]:
+            live = await self._live(task, until, places)
+            kept = None if listed is None else listed.get(task.metadata.uid)
+            return await _sorted(task, self._entries(task, live, listed=kept), make)
+
+        for at in range(0, len(found), _AT_ONCE):
+            for made in await asyncio.gather(*map(one, found[at : at + _AT_ONCE])):
+                for item in made:
+                    yield item
+
+    async def from_pods(
+        self, task: AnsibleTask, make: Callable[[AnsibleTask, Entry], T | None]
+    ) -> list[T]:
+        """The same of what the pods of one task still have, without any archive."""
+        live = await self._live(task, ended=True)
+        return await _sorted(task, self._entries(task, live, listed=[]), make)
+
+    async def _entries(
+        self,
+        task: AnsibleTask,
+        live: Mapping[int, bytes],
+        *,
+        newest: Newest | None = None,
+        listed: list[Chunk] | None = None,
+    ) -> AsyncIterator[Entry]:
+        """The results in the archive, or the chunks `listed` of it, then those in pods' logs, then
+        those beyond the limit of a pod's log; of these only what is `newest`, where that is given,
+        else also what is under way."""
+        readers = {index: SliceReader(index) for index in range(task.spec.slice_count)}
+        async for chunk in self._chunks(task, listed):
+            if chunk.index in readers:
+                for entry in readers[chunk.index].feed(chunk.lines()):
+                    yield entry
+        for index, log in live.items():
+            for entry in readers[index].feed(log.splitlines()):
+                yield entry
+        for reader in readers.values():
+            async for entry in self._overflow(task, reader, newest):
+                yield entry
+            if newest is None and not task.finished:
+                for entry in reader.under_way():
+                    yield entry
+
+    async def _chunks(self, task: AnsibleTask, listed: list[Chunk] | None) -> AsyncIterator[Chunk]:
+        if listed is not None:
+            for chunk in listed:
+                yield chunk
+            return
+        try:
+            async for chunk in self._archives.of(task).walk(task):
+                yield chunk
+        except errors.ClusterError as error:
+            raise _away(task, error) from error
+
+    async def _overflow(
+        self, task: AnsibleTask, reader: SliceReader, newest: Newest | None
+    ) -> AsyncIterator[Entry]:
+        """The parts from the last to the first, as far as they are asked for, then in short form
+        what is in none of those that were read."""
+        read: list[Part] = []
+        size = 0
+        for part in reversed(reader.parts):
+            if newest is not None and size >= newest.limit:
+                break
+            found = await self._part(task, reader, part)
+            if found is None:
+                continue
+            read.append(part)
+            size += sum(map(_weight, found))
+            for entry in found:
+                yield entry
+        short = reader.short(read)
+        for entry in short:
+            yield entry
+        if newest is not None:
+            unread = sum(part.results for part in reader.parts if part not in read)
+            newest.uncounted += max(0, unread - len(short) + len(reader.short(reader.parts)))
+
+    async def _part(self, task: AnsibleTask, reader: SliceReader, part: Part) -> list[Entry] | None:
+        """The results in a part; None where it is gone."""
+        store = self._archives.store
+        if store is None:
+            return None
+        try:
+            lines = await store.overflow(task, reader.index, part.number)
+        except errors.NotFound:
+            return None
+        except errors.ClusterError as error:
+            raise _away(task, error) from error
+        # 8 MiB: others want to be answered meanwhile.
+        return await asyncio.to_thread(reader.overflow, lines)
+
+    async def _listed(self, found: list[AnsibleTask], label: str) -> dict[str, list[Chunk]]:
+        """The chunks in ConfigMaps of some tasks by the task's uid."""
+        here = [task for task in found if task.status.log is None
+                or task.status.log.archive in (None, CONFIG_MAPS)]  # fmt: skip
+        by_task: dict[str, list[Chunk]] = {task.metadata.uid: [] for task in here}
+        if here:
+            for chunk in await self._archives.config_maps.find(label):
+                if chunk.task_uid in by_task:
+                    by_task[chunk.task_uid].append(chunk)
+        for chunks in by_task.values():
+            chunks.sort(key=lambda chunk: (chunk.index, chunk.first))
+        return by_task
+
+    async def _live(
+        self,
+        task: AnsibleTask,
+        until: float | None = None,
+        places: asyncio.Semaphore | None = None,
+        *,
+        ended: bool = False,
+    ) -> dict[int, bytes]:
+        """The logs of a task's claimed pods, by slice; none once all of it is archived, but for
+        `ended`."""
+        if task.finished and not ended and not _refused(task):
+            return {}
+        last = _soon() if until is None else until
+        turns = places or asyncio.Semaphore(_AT_ONCE)
+        claimed = {part.index: part.pod for part in task.status.slices if part.pod}
+
+        async def read(pod: str) -> bytes:
+            async with turns:
+                return await self._pod_log(pod, last)
+
+        logs = await asyncio.gather(*map(read, claimed.values()))
+        return dict(zip(claimed, logs, strict=True))
+
+    async def _pod_log(self, pod: str, until: float) -> bytes:
+        client, namespace = self._tasks.client, self._tasks.namespace
+        try:
+            async with asyncio.timeout_at(until):
+                return await client.pod_log(namespace, pod, limit_bytes=_POD_LOG_BYTES)
+        except (errors.ClusterError, TimeoutError):
+            return b""  # not started, gone, or slow: the archive has what there is
+
+
+async def _sorted(
+    task: AnsibleTask,
+    entries: AsyncIterator[Entry],
+    make: Callable[[AnsibleTask, Entry], T | None],
+) -> list[T]:
+    """What is made of results, by end time, slice and sequence."""
+    kept = [
+        (entry.place, made) async for entry in entries if (made := make(task, entry)) is not None
+    ]
+    kept.sort(key=lambda pair: pair[0])
+    return [made for _, made in kept]
+
+
+def _refused(task: AnsibleTask) -> bool:
+    """Whether the archive lacks some of the log, and not for its size."""
+    log = task.status.log
+    return log is not None and bool(log.missing) and not log.cut
+
+
+def _soon() -> float:
+    return asyncio.get_running_loop().time() + _LIVE_SECONDS
+
+
+def _weight(entry: Entry) -> int:
+    """Bytes that a result takes as JSON, at least."""
+    found = entry.result
+    texts = (found.cmd, found.stdout, found.stderr, found.msg, found.diff)
+    return _OF_A_RESULT + sum(len(text) for text in texts if text)
+
+
+def _away(task: AnsibleTask, error: errors.ClusterError) -> Exception:
+    """Of an object store that it does not answer, of Kubernetes its own error."""
+    if task.status.log is None or task.status.log.archive in (None, CONFIG_MAPS):
+        return error
+    _log.warning("log not read", extra={"task": task.metadata.name, "reason": str(error)})
+    return LogAway()
