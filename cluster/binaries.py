@@ -1,4 +1,4 @@
-"""Builds every program once into the cache, keyed by its version."""
+"""Builds each program once into the cache, keyed by its version."""
 
 import hashlib
 import os
@@ -40,6 +40,8 @@ class Module:
     minutes: str
     flags: str = ""
     links: tuple[str, ...] = ()
+    on_demand: bool = False
+    """No cluster needs it: it is built where somebody asks for it by name."""
 
     @property
     def source(self) -> Path:
@@ -87,7 +89,14 @@ MODULES = (
         "kube", "kubernetes", "k8s.io/kubernetes", (".",), "8 to 10 minutes the first time",
         VERSION_FLAGS, KUBERNETES_PROGRAMS,
     ),
+    Module(
+        "versitygw", "versitygw", "github.com/versity/versitygw",
+        ("github.com/versity/versitygw/cmd/versitygw",), "about 1 minute the first time",
+        on_demand=True,
+    ),
 )  # fmt: skip
+NEEDED = tuple(module for module in MODULES if not module.on_demand)
+"""What makes a cluster, and what is used on one."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +126,11 @@ class Binaries:
     def helm(self) -> Path:
         return self.folder("helm") / "helm"
 
-    def lacks(self, modules: Sequence[Module] = MODULES) -> list[Module]:
+    def lacks(self, modules: Sequence[Module] = NEEDED) -> list[Module]:
         return [module for module in modules if not (self.root / module.key).is_dir()]
 
 
-def build(cache: Path, modules: Sequence[Module] = MODULES) -> Binaries:
+def build(cache: Path, modules: Sequence[Module] = NEEDED) -> Binaries:
     """The modules' programs, built where the cache lacks them; a folder there is always whole."""
     binaries = Binaries(cache / "bin")
     if not binaries.lacks(modules):
