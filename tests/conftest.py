@@ -16,7 +16,7 @@ from crds import names
 from crds.client import Client
 from tests.cluster.platform import given as given_module
 from tests.cluster.platform import machines as machines_module
-from tests.cluster.platform import programs
+from tests.cluster.platform import programs, s3
 from tests.cluster.platform.calls import Octans
 from tests.cluster.platform.evidence import Watcher
 from tests.cluster.platform.given import Given
@@ -24,6 +24,7 @@ from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine
 from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.s3 import ObjectServer
 from tests.cluster.platform.tasks import Tasks
 from tests.cluster.platform.waiting import wait_for
 
@@ -57,6 +58,19 @@ async def machines(given: Given, keys: Keys) -> AsyncIterator[list[Machine]]:
         yield await machines_module.start(kubectl, given.machine_image, keys, MACHINES)
     finally:
         await kubectl("delete", "namespace", namespace, "--timeout=120s")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def object_server(
+    given: Given, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ObjectServer]:
+    """An S3 server that processes of this machine and pods reach, serving."""
+    kubectl = Kubectl(given.kubectl, given.kubeconfig)
+    home = tmp_path_factory.mktemp("object-server")
+    server = await s3.object_server(kubectl, home, os.environ)
+    await server.start()
+    yield server
+    await server.stop()
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -16,10 +16,10 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 40.0
 
 
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A TCP port of an address of this machine that nobody listens on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((address, 0))
         port: int = listener.getsockname()[1]
         return port
 
@@ -46,13 +46,16 @@ class HostProcess:
         environment |= {"PYTHONUNBUFFERED": "1", **self._environment, **more}
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "coverage", "run", "-p", "-m", self.module),
+                *self._command(),
                 cwd=ROOT,
                 env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+
+    def _command(self) -> tuple[str, ...]:
+        return (sys.executable, "-m", "coverage", "run", "-p", "-m", self.module)
 
     async def _answers(self, path: str) -> None:
         until = monotonic() + READY_SECONDS
