@@ -48,6 +48,46 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Which object store, if any; and the mounts and volumes that go with it. */}}
+{{- define "octans.archiveEnv" -}}
+{{- with .Values.archive }}
+{{- if .url }}
+- {name: OCTANS_ARCHIVE_URL, value: {{ .url | quote }}}
+- {name: OCTANS_ARCHIVE_OPTIONS, value: {{ .options | toJson | quote }}}
+{{- if .credentialsSecret }}
+- {name: OCTANS_ARCHIVE_CREDENTIALS, value: /credentials}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "octans.archiveMounts" -}}
+{{- with .Values.archive }}
+{{- if and .url .credentialsSecret }}
+- {name: credentials, mountPath: /credentials, readOnly: true}
+{{- end }}
+{{- if hasPrefix "file:" .url }}
+- {name: archive, mountPath: /archive}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "octans.archiveVolumes" -}}
+{{- with .Values.archive }}
+{{- if and .url .credentialsSecret }}
+- name: credentials
+  secret: {secretName: {{ .credentialsSecret }}, defaultMode: 0440}
+{{- end }}
+{{- if hasPrefix "file:" .url }}
+{{- if not .volume }}
+{{- fail "archive.url is a folder, so archive.volume must say where it is." }}
+{{- end }}
+- name: archive
+  {{- toYaml .volume | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Where the scheduler may put a part's pods. */}}
 {{- define "octans.placement" -}}
 {{- with .priorityClassName }}
