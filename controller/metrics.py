@@ -1,7 +1,10 @@
 """Counters and histograms of the controller; labels are bounded lists only."""
 
+from datetime import datetime
+
 from prometheus_client import Counter, Gauge, Histogram
 
+from crds.conditions import Phase
 from crds.model import AnsibleTask
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
@@ -25,9 +28,18 @@ RUN = Histogram(
 )
 
 
-def count_end(task: AnsibleTask) -> None:
-    """Note a task that has just ended."""
+STOP = Histogram(
+    "octans_task_stop_seconds",
+    "From when a stop, or the deletion of what runs, was seen to the phase Stopped.",
+    buckets=_SECONDS,
+)
+
+
+def count_end(task: AnsibleTask, stop_since: datetime | None, now: datetime) -> None:
+    """Note a task that has just ended; `stop_since`: when it was first seen that it is to stop."""
     status = task.status
+    if stop_since is not None and status.phase is Phase.STOPPED:
+        STOP.observe((now - stop_since).total_seconds())
     FINISHED.labels(status.phase.value, status.reason).inc()
     if status.start_time is None:
         return

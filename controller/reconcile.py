@@ -175,7 +175,7 @@ class Reconciler:
             if plan.status.phase is not seen.task.status.phase:
                 _tell(task)
                 if task.finished:
-                    metrics.count_end(task)
+                    metrics.count_end(task, seen.stop_since, now)
             seen = replace(seen, task=task)
         await self._archiver.prune(seen.task, session)
         for step in plan.after:

@@ -1,6 +1,7 @@
 """Stop works at every point of a task's life, and a host never sees more than one start."""
 
 import asyncio
+from time import monotonic
 
 from crds import names
 from crds.client import JOBS, PODS
@@ -118,3 +119,25 @@ async def test_a_stop_that_comes_with_the_end_changes_nothing(
     await octans.ended(number)
     await asyncio.gather(*(octans.stop(number) for _ in range(5)))
     assert (await octans.check(number))["status"] == SUCCESS
+
+
+async def test_the_time_that_each_stop_takes_is_told_in_the_metrics(
+    octans: Octans, controller: HostProcess, addresses: list[str]
+) -> None:
+    async def told() -> tuple[float, float]:
+        """How many stops there were, and their seconds together."""
+        lines = (await octans.http.get(f"{controller.url}/metrics")).text.splitlines()
+        values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        name = "octans_task_stop_seconds"
+        return float(values[f"{name}_count"]), float(values[f"{name}_sum"])
+
+    number = await octans.run(unique("measured"), addresses[:1], [LONG])
+    await octans.reaches(number, {RUNNING})
+    count, seconds = await told()
+    began = monotonic()
+    await octans.stop(number)
+    await octans.ended(number)
+    took = monotonic() - began
+    more, longer = await wait_for("the stop is told", told, lambda now: now[0] > count, seconds=5)
+    assert more == count + 1
+    assert 0 < longer - seconds <= took

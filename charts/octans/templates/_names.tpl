@@ -48,19 +48,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Which object store, if any; and the mounts and volumes that go with it. */}}
-{{- define "octans.archiveEnv" -}}
-{{- with .Values.archive }}
-{{- if .url }}
-- {name: OCTANS_ARCHIVE_URL, value: {{ .url | quote }}}
-- {name: OCTANS_ARCHIVE_OPTIONS, value: {{ .options | toJson | quote }}}
-{{- if .credentialsSecret }}
-- {name: OCTANS_ARCHIVE_CREDENTIALS, value: /credentials}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-
+{{/* What goes with an object store for logs: its credentials, or a folder. */}}
 {{- define "octans.archiveMounts" -}}
 {{- with .Values.archive }}
 {{- if and .url .credentialsSecret }}
