@@ -57,7 +57,7 @@ RUN command -v ssh > /dev/null || { apt-get update \
     && rm -rf /var/lib/apt/lists/*; }
 COPY --from=install-runner /opt/octans /opt/octans
 # Of the contract only what the program in the pod reads and writes.
-COPY crds/__init__.py crds/conditions.py crds/frames.py crds/hosts.py crds/nesting.py crds/records.py crds/runinput.py /opt/octans/app/crds/
+COPY crds/__init__.py crds/conditions.py crds/frames.py crds/hosts.py crds/nesting.py crds/ranges.py crds/records.py crds/runinput.py /opt/octans/app/crds/
 COPY controller/__init__.py /opt/octans/app/controller/
 COPY controller/runner /opt/octans/app/controller/runner
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/octans/app

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from crds import frames
 from crds.frames import Kind
-from crds.records import Result
+from crds.records import Part, Result
 
 TEXT_LIMIT: Final = 16 * 1024
 """Bytes of one text of a result."""
@@ -30,26 +30,6 @@ class Entry:
     def place(self) -> tuple[float, int, int]:
         """By which results are ordered: end time, slice, sequence number."""
         return self.result.end, self.index, self.seq
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A stored part of a slice's overflow, see runner/overflow.py: its number, its first and last
-    frame, how many results are in it."""
-
-    number: int
-    first: int
-    last: int
-    results: int
-
-    @classmethod
-    def read(cls, data: dict[str, Any]) -> "Part | None":
-        """From a `part` record's data; None where it is none."""
-        try:
-            return cls(int(data["part"]), int(data["first"]), int(data["last"]),
-                       int(data["results"]))  # fmt: skip
-        except (KeyError, TypeError, ValueError):
-            return None
 
 
 class SliceReader:

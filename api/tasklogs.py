@@ -10,11 +10,12 @@ from typing import Final, TypeVar
 
 from api.newest import Newest
 from api.problems import LogAway
-from api.results import Entry, Part, SliceReader
+from api.results import Entry, SliceReader
 from crds import errors
 from crds.archive import CONFIG_MAPS, Chunk
 from crds.archives import Archives
 from crds.model import AnsibleTask
+from crds.records import Part
 from crds.tasks import TaskStore
 
 T = TypeVar("T")
@@ -152,7 +153,7 @@ class TaskLogs:
         if store is None:
             return None
         try:
-            lines = await store.overflow(task, reader.index, part.number)
+            lines = await store.overflow(task, reader.index, part.part)
         except errors.NotFound:
             return None
         except errors.ClusterError as error:

@@ -7,7 +7,7 @@ from typing import Final
 
 from controller.capacity import Lack
 from controller.results import HostBook
-from crds import names
+from crds import names, ranges
 from crds.archive import CONFIG_MAPS
 from crds.conditions import Phase
 from crds.model import AnsibleTask, SliceStatus
@@ -139,6 +139,8 @@ class LogView:
     """How much the runner wrote is known."""
     dropped: int = 0
     """Records that the runner itself left out or shortened, beyond its limit of output."""
+    overflow_missing: int = 0
+    """Lines of the overflow that the object store is known not to have, once nothing more comes."""
     cut: bool = False
     tail: str = ""
 
@@ -148,18 +150,13 @@ class LogView:
         found = [*self.missing]
         if self.refused and self.archived < self.last:
             found.append((self.archived + 1, self.last))
-        merged: list[tuple[int, int]] = []
-        for first, last in sorted(found):
-            if merged and first <= merged[-1][1] + 1:
-                merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-            else:
-                merged.append((first, last))
-        return tuple(merged)
+        return ranges.merged(found)
 
     @property
     def kept(self) -> bool:
         """Whether all that the runner had to write is read and, where it is due, archived."""
-        return self.complete and not self.gaps and not self.dropped
+        lost = self.gaps or self.dropped or self.overflow_missing
+        return self.complete and not lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from collections import deque
 from typing import Final
 
 from controller.observed import LogView
+from controller.overflow import OverflowBook
 from controller.results import HostBook
 from controller.unarchived import Unarchived
 from crds import archive, frames
 from crds.frames import Frame, Kind
-from crds.records import RunStatus, Summary
+from crds.records import Part, RunStatus, Summary
 
 TAIL: Final = 16 * 1024
 """Bytes of Ansible's output kept for status."""
@@ -43,6 +44,7 @@ class SliceLog:
         self.forgotten: list[tuple[int, int]] = []
         """(first, last) of chunks that are declared missing and still to be removed."""
         self.dropped = 0
+        self.overflow = OverflowBook()
         self.cut = False
         self.shed_why = ""
         """Why lines were given up before they were archived, a sentence; empty where none were."""
@@ -100,8 +102,7 @@ class SliceLog:
             return
         if summary.status is RunStatus.RUNNING and not read:
             return
-        self._measured = True
-        self.dropped = summary.dropped
+        self._sum_up(summary)
         if summary.last > self.last:
             self._lose(self.last + 1, summary.last)
         elif not self.missing and summary.last == self.last:
@@ -120,6 +121,11 @@ class SliceLog:
     def over(self) -> bool:
         """Whether nothing more comes."""
         return self.end is not None or self.exhausted
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts of its overflow that the object store has taken."""
+        return self.overflow.parts
 
     @property
     def unarchived(self) -> int:
@@ -170,6 +176,7 @@ class SliceLog:
             lost=self._lost,
             measured=self._measured,
             dropped=self.dropped,
+            overflow_missing=self.overflow.missing if self.over else 0,
             cut=self.cut,
             tail="".join(self._tail),
         )
@@ -189,6 +196,7 @@ class SliceLog:
             return
         self.records += 1
         self.book.add(record)
+        self.overflow.add(record)
         if record.kind is Kind.LINE:
             self._show(str(record.data.get("text", "")))
 
@@ -196,13 +204,17 @@ class SliceLog:
         if summary is None:
             return
         self.end = summary
-        self.dropped = summary.dropped
-        self._measured = True
+        self._sum_up(summary)
         self._proven = (
             not self.missing
             and summary.last == frame.seq - 1
             and summary.sha256 == self._digest.hex()
         )
+
+    def _sum_up(self, summary: Summary) -> None:
+        self._measured = True
+        self.dropped = summary.dropped
+        self.overflow.sum_up(summary)
 
     def _drain(self, clock: float) -> None:
         while (frame := self._ahead.pop(self.last + 1, None)) is not None:

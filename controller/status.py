@@ -213,6 +213,9 @@ def _why(logs: list[LogView], unknown: set[int]) -> str | None:
     if dropped := sum(log.dropped for log in logs):
         text = f"The runner's limit of output was reached: {dropped} records are left out or short."
         said[text] = None
+    if missing := sum(log.overflow_missing for log in logs):
+        text = f"Of the output beyond the pod's limit, {missing} lines could not be stored."
+        said[text] = None
     if any(log.lost for log in logs):
         said["Part of it was lost before it was read."] = None
     if unknown:

@@ -9,6 +9,10 @@ would not fit: each frame is one line of JSON of at most 7 KiB,
 `run` is random for every start of the runner and known to nothing else, so no other writer can
 forge a frame; `seq` counts from 1 without gaps, so a loss shows. Running digests are SHA-256 over
 the lines 1..N, each with its line feed.
+
+Output beyond what a pod's log holds goes to a second stream, the overflow: the same lines with the
+same nonce, numbered from 1 on their own. It is cut between records into gzip files, its parts,
+which the runner uploads to an object store.
 """
 
 import hashlib
@@ -37,15 +41,14 @@ class Kind(StrEnum):
     """Raw output of Ansible: `text`."""
     BEAT = "beat"
     """Sign of life every 20 s: `hosts` finished so far, `dropped` records."""
-    PART = "part"
-    """A part of the output beyond the pod's limit was stored: `part` (its number), `first` and
-    `last` (frames of the overflow's own numbering), `results` in it, `bytes` of its lines."""
     STATS = "stats"
     """Ansible's recap: `hosts`, name to [ok, changed, failures, unreachable, skipped, rescued,
     ignored]."""
     HOSTS = "hosts"
     """How every host of the slice ended, and hosts that the work added: names of outcomes
     (conditions.Outcome) to lists of hosts. Comes once, before the end."""
+    PART = "part"
+    """A part of the overflow is in the object store, see records.Part."""
     END = "end"
     """The run is over, see records.Summary; always a single frame and always the last."""
 

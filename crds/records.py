@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from crds.conditions import Outcome
+from crds.ranges import Range
 
 
 class RunStatus(StrEnum):
@@ -29,6 +30,60 @@ class RunStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Data of a `part` record: a part of the overflow that the object store has taken."""
+
+    part: int
+    """Its place among the slice's upload URLs, from 0."""
+    first: int
+    """Number of its first frame in the overflow; `last` likewise."""
+    last: int
+    results: int
+    """How many `task` records are in it."""
+    bytes: int
+    """Of its lines, uncompressed."""
+
+    def data(self) -> dict[str, int]:
+        """As JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> "Part | None":
+        """From JSON data; None where it is no part."""
+        try:
+            return cls(**{name: int(data[name]) for name in cls.__dataclass_fields__})
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """What a run wrote to its overflow, and how much of that the object store has taken."""
+
+    last: int
+    """Number of its last frame."""
+    sha256: str
+    """Digest over its lines 1..last."""
+    kept: tuple[Range, ...] = ()
+    """Numbers of the frames in the store, in order; at most 50 ranges."""
+
+    def data(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"last": self.last, "sha256": self.sha256, "kept": [list(r) for r in self.kept]}
+
+    @classmethod
+    def read(cls, data: object) -> "Overflow | None":
+        """From JSON data; None where there is none."""
+        if not isinstance(data, dict):
+            return None
+        try:
+            kept = tuple((int(first), int(last)) for first, last in data["kept"])
+            return cls(int(data["last"]), str(data["sha256"]), kept)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Data of the `end` frame, and, with `last` and `sha256` moved to the end, the pod's
     termination message.
@@ -45,19 +100,23 @@ class Summary:
     sha256: str
     counts: dict[str, int]
     dropped: int = 0
-    """Records left out, or written in short form, because the output budget was spent."""
+    """Records left out, or written in short form, because the output budget was spent; those
+    that are whole in the overflow are not among them."""
     message: str = ""
     """First failure or the reason of the end, at most 1 KiB."""
     inflight: tuple[str, ...] = ()
     """Hosts with a task under way when it ended early; at most 20."""
+    overflow: Overflow | None = None
+    """None: nothing was written to it."""
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
-        return {
+        data = {
             "run": self.run, "status": self.status.value, "rc": self.rc, "last": self.last,
             "sha256": self.sha256, "counts": self.counts, "dropped": self.dropped,
             "message": self.message, "inflight": list(self.inflight),
         }  # fmt: skip
+        return data if self.overflow is None else data | {"overflow": self.overflow.data()}
 
     @property
     def well(self) -> bool:
@@ -75,6 +134,7 @@ class Summary:
                 counts={str(k): int(v) for k, v in data["counts"].items()},
                 dropped=int(data.get("dropped", 0)), message=str(data.get("message", "")),
                 inflight=tuple(str(host) for host in data.get("inflight", ())),
+                overflow=Overflow.read(data.get("overflow")),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
@@ -192,9 +252,9 @@ class Result:
             changed=data.get("changed") is True, ignored=data.get("ignored") is True,
             facts=data.get("facts") is True, cmd=text("cmd"),
             rc=rc if isinstance(rc, int) else None,
-            full=full if isinstance(full, int) else None,
             stdout=text("stdout"), stderr=text("stderr"), msg=text("msg"),
             items=texts("items"), diff=text("diff"), cut=texts("cut"),
+            full=full if isinstance(full, int) else None,
             results=tuple(item for item in results if isinstance(item, dict))
             if isinstance(results, list) else (),
         )  # fmt: skip

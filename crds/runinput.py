@@ -80,13 +80,13 @@ class RunInput:
     """Where not empty, each host's private key is fetched from it + the host's address."""
     secret_names: str = "pass|secret|token|key"
     """Regular expression; values of variables so named (6 characters on) are replaced in output."""
-    uploads: tuple[tuple[str, ...], ...] = ()
-    """For each slice the pre-signed URLs to which the parts of its output beyond the pod's limit
-    are PUT, in order; empty: there is no object store."""
-    upload_headers: dict[str, str] = field(default_factory=dict)
-    """Headers that each of these needs."""
     grace: int = 30
     """Seconds between SIGTERM and SIGKILL of the pod."""
+    uploads: tuple[tuple[str, ...], ...] = ()
+    """For each slice the URLs to which the parts of its overflow are PUT, in order; they are
+    pre-signed, so secrets. Empty: there is no object store."""
+    upload_headers: dict[str, str] = field(default_factory=dict)
+    """Headers that each of these PUTs needs."""
 
     def dump(self) -> str:
         """As JSON text."""
@@ -104,6 +104,6 @@ class RunInput:
             raise UnknownFields(", ".join(unknown))
         for name in ("tags", "skip_tags", "vars_from"):
             data[name] = tuple(data.get(name, ()))
-        data["uploads"] = tuple(tuple(urls) for urls in data.get("uploads", ()))
         data["slices"] = tuple(tuple(hosts) for hosts in data["slices"])
+        data["uploads"] = tuple(tuple(urls) for urls in data.get("uploads", ()))
         return cls(**data)

@@ -7,6 +7,7 @@ chart's RBAC as well.
 
 import os
 from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.s3 import ObjectServer
+from tests.cluster.platform.stores import Store, stored
 from tests.cluster.platform.tasks import Tasks
 from tests.cluster.platform.waiting import wait_for
 
@@ -71,6 +73,15 @@ async def object_server(
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest_asyncio.fixture
+async def store(
+    object_server: ObjectServer, api: HostProcess, controller: HostProcess, tmp_path: Path
+) -> AsyncIterator[Store]:
+    """Logs are kept in the S3 server, under a prefix of the test's own."""
+    async with stored(object_server, api, controller, tmp_path) as found:
+        yield found
 
 
 @pytest_asyncio.fixture(scope="session")

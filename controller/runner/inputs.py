@@ -47,6 +47,11 @@ class Slice:
     secrets: tuple[str, ...] = ()
     """Texts that came encrypted."""
 
+    @property
+    def uploads(self) -> tuple[str, ...]:
+        """Where the parts of its overflow go, in order; none where there is no object store."""
+        return self.input.uploads[self.index] if self.input.uploads else ()
+
 
 def read(paths: Paths, index: int) -> Slice:
     """This pod's slice; Refused where it can't be run as it stands."""
@@ -59,6 +64,8 @@ def read(paths: Paths, index: int) -> Slice:
         ) from error
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise Refused(f"the run's input can't be read ({type(error).__name__})") from error
+    if given.uploads and len(given.uploads) != len(given.slices):
+        raise Refused("the run's input has no upload URLs for some of its slices")
     given = _as_data(given)
     if not _USER.fullmatch(given.user):
         raise Refused(f"user {given.user!r} is no name of a user")

@@ -86,6 +86,11 @@ class Paths:
         return self.home / "keys"
 
     @property
+    def overflow(self) -> Path:
+        """Parts of the overflow that are not uploaded yet."""
+        return self.home / "overflow"
+
+    @property
     def control(self) -> Path:
         """Sockets of shared SSH connections; with a socket's name at most 90 characters."""
         return self.home / "cp"

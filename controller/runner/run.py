@@ -7,30 +7,25 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
+from contextlib import suppress
 from importlib import metadata
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from controller.runner import folder, inputs, processes, redact, summary
-from controller.runner.emit import Emitter, Out
+from controller.runner.course import BEAT, DRAIN, TERM_WAIT, Course
+from controller.runner.emit import PART_COST, Emitter, Out
 from controller.runner.inputs import Refused, Slice
 from controller.runner.judge import Word
+from controller.runner.overflow import Stream
 from controller.runner.paths import Paths
 from controller.runner.play import Drained, Ended, Play
 from controller.runner.redact import Redactor
 from controller.runner.report import Report
+from controller.runner.upload import Patience, Uploaded, Uploader
 from crds.frames import Kind
 from crds.records import RunStatus
 
-BEAT: Final = 20.0
-"""Seconds between signs of life."""
-DRAIN: Final = 5.0
-"""Seconds that output may still come after Ansible's end."""
-TERM_WAIT: Final = 5.0
-"""Seconds, at most, between SIGTERM and SIGKILL to Ansible; a quarter of a shorter grace."""
-TERM_AGAIN: Final = 0.1
-"""Seconds until it is looked whether a process has appeared that got no SIGTERM yet."""
 EXIT_CODES: Final = {
     RunStatus.INVALID: 2,
     RunStatus.TIMED_OUT: 3,
@@ -46,35 +41,6 @@ class Stop:
     """SIGTERM came; put into the queue by the signal handler."""
 
 
-@dataclass(slots=True)
-class Course:
-    """Where the run stands; times are of the monotonic clock."""
-
-    deadline: float
-    next_beat: float
-    stopped: bool = False
-    timed_out: bool = False
-    kill_at: float | None = None
-    told: set[int] = field(default_factory=set)
-    """Processes that got their SIGTERM."""
-    rc: int | None = None
-    drained: bool = False
-    drain_until: float | None = None
-    """Set once Ansible is gone: its output is waited for no longer."""
-
-    def due(self) -> float:
-        """When something is to be done at the latest."""
-        look_again = time.monotonic() + TERM_AGAIN if self.kill_at is not None else None
-        times = (self.next_beat, self.kill_at, self.drain_until, look_again)
-        deadline = [] if self.ending else [self.deadline]
-        return min(deadline + [when for when in times if when is not None])
-
-    @property
-    def ending(self) -> bool:
-        """Whether Ansible is gone or was told to go."""
-        return self.stopped or self.timed_out or self.rc is not None
-
-
 class Run:
     """One slice's run."""
 
@@ -82,13 +48,19 @@ class Run:
         now = time.monotonic()
         # The recap and the outcomes: each name twice, escaped at worst twice, and seven numbers.
         reserve = sum(len(name.encode()) * 4 + 140 for name in slice_.hosts)
+        reserve += PART_COST * len(slice_.uploads)
         self._slice = slice_
         self._paths = paths
-        self._emitter = Emitter(out, secrets.token_hex(16), time.time, reserve)
+        self._messages: SimpleQueue[Any] = SimpleQueue()
+        self._uploader = Uploader(slice_.uploads, slice_.input.upload_headers, self._messages)
+        self._overflow = Stream(paths.overflow, len(slice_.uploads), self._uploader.take)
+        self._emitter = Emitter(
+            out, secrets.token_hex(16), time.time, reserve,
+            self._overflow if slice_.uploads else None,
+        )  # fmt: skip
         self._secrets = _secrets(paths, slice_)
         hosts = summary.Hosts(slice_.hosts, whole=len(slice_.input.slices) == 1)
         self._report = Report(hosts, self._emitter, Redactor(self._secrets))
-        self._messages: SimpleQueue[Any] = SimpleQueue()
         self._course = Course(now + slice_.input.timeout, now + BEAT)
         self._zombies: set[int] = set()
 
@@ -152,6 +124,8 @@ class Run:
             case Drained():
                 course.drained = True
                 return course.rc is None
+            case Uploaded():
+                self._uploaded(message)
             case _:
                 play.taken()
                 self._report.event(message)
@@ -180,12 +154,14 @@ class Run:
         if course.ending:
             return
         course.stopped, course.timed_out = stopped, not stopped
-        course.kill_at = time.monotonic() + min(TERM_WAIT, self._slice.input.grace / 4)
+        course.asked_at = time.monotonic()
+        course.kill_at = course.asked_at + min(TERM_WAIT, self._slice.input.grace / 4)
         self._report.cut_off = time.time()
 
     def _finish(self) -> int:
         course, hosts = self._course, self._report.hosts
         self._report.judged(Word.read(self._paths.outcomes))
+        self._wait_for_uploads()
         rc = 254 if course.rc is None else course.rc
         status = summary.status_of(
             hosts=hosts, rc=rc, stopped=course.stopped, timed_out=course.timed_out
@@ -195,6 +171,28 @@ class Run:
         )
         self._emitter.end(self._report.summary(status, rc, message))
         return exit_code(status, hosts)
+
+    def _uploaded(self, message: Uploaded) -> None:
+        self._overflow.gone(message.stored, kept=message.kept)
+        if message.kept:
+            self._emitter.always(Kind.PART, message.stored.part.data())
+
+    def _wait_for_uploads(self) -> None:
+        """Give what waits to be uploaded some time."""
+        self._overflow.close()
+        self._uploader.hurry()
+        grace = self._slice.input.grace
+        patience = Patience(time.monotonic(), self._course.for_uploads(grace))
+        while self._overflow.waiting and (left := patience.left(time.monotonic())) > 0:
+            due = self._course.next_beat - time.monotonic()
+            with suppress(Empty):
+                match self._messages.get(timeout=max(0.0, min(left, due))):
+                    case Uploaded(kept=kept) as message:
+                        self._uploaded(message)
+                        patience.progress(time.monotonic(), kept=kept)
+                    case Stop():
+                        patience.shorten(time.monotonic(), grace / 3)
+            self._keep_time()
 
     def fail(self, error: Exception) -> int:
         """End everything after a failure of our own, report it, and give the exit code."""

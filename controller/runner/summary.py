@@ -13,6 +13,8 @@ from crds.records import Result, RunStatus, Summary, told_failures
 MAX_MESSAGE = 1024
 """Characters of the message of a summary."""
 MAX_INFLIGHT = 20
+MAX_KEPT = 50
+"""Ranges of frames of the overflow."""
 
 Recap = dict[str, list[int]]
 """Host to [ok, changed, failures, unreachable, skipped, rescued, ignored]."""
@@ -121,7 +123,8 @@ def recap(data: Mapping[str, Any]) -> Recap:
 
 
 def fit(summary: Summary, limit: int, *, ascii_only: bool) -> Summary:
-    """The summary with hosts in flight, then its message, cut until its JSON has `limit` bytes."""
+    """The summary with hosts in flight, then its message, cut until its JSON has `limit` bytes;
+    without either it has 2 KiB at most."""
 
     def size(candidate: Summary) -> int:
         return len(json.dumps(candidate.data(), ensure_ascii=ascii_only).encode("utf-8", "replace"))
@@ -129,6 +132,8 @@ def fit(summary: Summary, limit: int, *, ascii_only: bool) -> Summary:
     fitting = replace(
         summary, message=summary.message[:MAX_MESSAGE], inflight=summary.inflight[:MAX_INFLIGHT]
     )
+    if (spilled := fitting.overflow) is not None:
+        fitting = replace(fitting, overflow=replace(spilled, kept=spilled.kept[:MAX_KEPT]))
     while fitting.inflight and size(fitting) > limit:
         fitting = replace(fitting, inflight=fitting.inflight[:-1])
     while fitting.message and size(fitting) > limit:

@@ -1,64 +1,16 @@
 """Logs in an object store instead of ConfigMaps: kept, read, removed; and the store away."""
 
-import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-
-import pytest_asyncio
-
 from crds import names
 from crds.model import LogStatus
 from tests.cluster.platform.calls import RUNNING, SUCCESS, Octans, log, unique
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Machine, held, let_go
+from tests.cluster.platform.output import much, overflow_is_whole
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.programs import restarted
-from tests.cluster.platform.s3 import ObjectServer
+from tests.cluster.platform.stores import Store
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """The object store that the API and the controller keep logs in."""
-
-    server: ObjectServer
-    url: str
-    folder: Path
-    """The objects as files: those of a task are in one named by its uid."""
-    environment: dict[str, str]
-
-    def objects(self, uid: str) -> list[str]:
-        """The names of a task's objects."""
-        there = self.folder / uid
-        return sorted(str(file.relative_to(there)) for file in there.rglob("*.gz"))
-
-
-@pytest_asyncio.fixture
-async def store(
-    object_server: ObjectServer, api: HostProcess, controller: HostProcess, tmp_path: Path
-) -> AsyncIterator[Store]:
-    """Both programs with credentials as the chart mounts them."""
-    secret = tmp_path / "credentials"
-    secret.mkdir()
-    (secret / "aws_access_key_id").write_text(object_server.access_key)
-    (secret / "aws_secret_access_key").write_text(object_server.secret_key)
-    prefix = unique("logs")
-    options = {"aws_endpoint": object_server.url, "aws_region": object_server.region}
-    environment = {
-        "OCTANS_ARCHIVE_URL": f"s3://{object_server.bucket}/{prefix}",
-        "OCTANS_ARCHIVE_OPTIONS": json.dumps(options),
-        "OCTANS_ARCHIVE_CREDENTIALS": str(secret),
-        "OCTANS_RESYNC_SECONDS": "3",
-    }
-    async with restarted(api, **environment), restarted(controller, **environment):
-        yield Store(
-            object_server,
-            environment["OCTANS_ARCHIVE_URL"],
-            object_server.folder / object_server.bucket / prefix,
-            environment,
-        )
 
 
 async def gone(kubectl: Kubectl, name: str, *, seconds: float = 30) -> None:
@@ -128,7 +80,7 @@ async def test_a_log_goes_with_its_task_and_with_no_other(
     assert store.objects(uids[0])
     await wait_for(
         "something of the running task is kept",
-        lambda: _later(store.objects(uids[2])),
+        lambda: store.has_some(uids[2]),
         bool,
         seconds=40,
     )
@@ -139,10 +91,6 @@ async def test_a_log_goes_with_its_task_and_with_no_other(
     assert [store.objects(uid) for uid in uids] == [[], [], []]
     assert stranger.exists()
     assert (await octans.post("check", {"name": deleted})).status_code == 404
-
-
-async def _later(found: list[str]) -> list[str]:
-    return found
 
 
 async def test_a_store_that_is_away_holds_up_no_end(
@@ -189,7 +137,7 @@ async def test_a_controller_that_was_killed_goes_on_with_what_the_store_has(
     name = unique("killed")
     number = await octans.run(name, addresses[:1], [{"raw": "echo before"}, *held(name)])
     uid = (await tasks.by_id(number)).metadata.uid
-    await wait_for("a chunk", lambda: _later(store.objects(uid)), bool, seconds=40)
+    await wait_for("a chunk", lambda: store.has_some(uid), bool, seconds=40)
     await controller.kill()
     await let_go(machines[0], name)
     await controller.start(**store.environment)
@@ -216,3 +164,24 @@ async def test_a_deletion_is_never_stuck(
         assert task.metadata.uid in event["message"], event
         assert event["message"].startswith(f"{store.url} did not answer")
     assert store.objects(task.metadata.uid), "what could not be removed is left"
+
+
+async def test_output_beyond_the_limit_of_a_pod_is_kept_whole(
+    store: Store, octans: Octans, tasks: Tasks, kubectl: Kubectl, addresses: list[str]
+) -> None:
+    """30 MB; a whole fault test has 200 MB of it (faults/test_log_content.py)."""
+    label, results = unique("much"), 2300
+    number = await octans.run(
+        label, addresses[:1], much(results), headers={"X-CORRELATION-ID": label}, verbosity=1
+    )
+    ended = await octans.ended(number, seconds=240)
+    assert ended["log_complete"], ended["message"]
+    task = await tasks.by_id(number)
+    await overflow_is_whole(store, task, results)
+    await kubectl("delete", "job", task.metadata.name, "--cascade=foreground", "--timeout=60s")
+    told = await octans.check(number)
+    assert len(told["log"]) < 1100 * 1024
+    assert log(told)[-1]["task"] == "last"
+    lines = await octans.getlog(label)
+    assert {line.result for line in lines} == {"ok"}
+    assert [line.host for line in lines] == addresses[:1] * 2

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crds import frames, names
+from crds import frames, names, ranges
 from crds.archive import Chunk
 from crds.frames import Frame, Kind
-from crds.records import Summary
+from crds.records import Overflow, Summary
 
 Object = Mapping[str, Any]
 
@@ -149,10 +149,10 @@ def _slice(
         yield f"slice {index}: called complete without proof"
     if whole and proof is not None and not _proven(kept, *proof):
         yield f"slice {index}: called complete, but its digest is another one"
-    dropped = ((end.data or {}) if end else {}).get("dropped", 0)
-    if whole and dropped:
-        yield f"slice {index}: called complete, and the runner left out {dropped} records"
-    if not whole and not missing and kept and not (dropped and why):
+    lacking = _lacking((end.data or {}) if end else {})
+    if whole and lacking:
+        yield f"slice {index}: called complete, and the runner left out {lacking} records"
+    if not whole and not missing and kept and not (lacking and why):
         yield f"slice {index}: called incomplete without a word on what is missing"
 
 
@@ -171,6 +171,14 @@ def _unpacked(chunks: Sequence[Chunk], index: int, kept: dict[int, Frame]) -> It
             kept[frame.seq] = frame
     if len({frame.run for frame in kept.values()}) > 1:
         yield "frames of several runs are archived"
+
+
+def _lacking(end: Mapping[str, Any]) -> int:
+    """How much a run could not write at all, in its own word: records left out or shortened, and
+    lines of its overflow that were not uploaded."""
+    spilled = Overflow.read(end.get("overflow"))
+    unkept = spilled.last - ranges.count(spilled.kept) if spilled else 0
+    return int(end.get("dropped", 0)) + unkept
 
 
 def _proof(

@@ -14,7 +14,9 @@ from crds.frames import Kind
 from crds.records import Result, RunStatus, Summary
 from tests.cluster.platform.calls import Octans, Work, unique
 from tests.cluster.platform.machines import Keys, mark
+from tests.cluster.platform.output import much, overflow_is_whole
 from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.stores import Store
 from tests.faults.phases import local
 from tests.faults.trials import Ground, Told, Trial
 
@@ -71,6 +73,14 @@ async def test_much_and_strange_output(trials: Ground, row: str) -> None:
     assert len(results) == len(work) + 1
     for result in results:
         assert len(result.stdout or "") < 16 * 1024 or "stdout" in result.cut, result.task
+
+
+@pytest.mark.seconds(150)
+async def test_200_mb_in_an_object_store(store: Store, trials: Ground) -> None:
+    results = 15_500
+    trial = await trials.begin("store", much(results), verbosity=1, timeoutSeconds=900)
+    task = await trial.ends(Told("Succeeded", "Completed", "ok", "whole"), seconds=900)
+    await overflow_is_whole(store, task, results)
 
 
 async def results_of(trial: Trial) -> list[Result]:

@@ -6,7 +6,7 @@ from api import results
 from crds import archive
 from crds.archive import Chunk
 from crds.frames import Kind, encode
-from crds.records import Result
+from crds.records import Part, Result
 
 
 def frames(count: int, text: str = "") -> list[bytes]:
@@ -104,7 +104,7 @@ def test_a_result_in_short_form_is_told_only_where_its_whole_form_was_not_read()
     lines += encode("r", len(lines) + 1, 0, Kind.PART, told)
     reader = results.SliceReader(0)
     assert read(b"\n".join(lines), reader=reader) == []
-    assert reader.parts == [results.Part(0, 1, half, 2)]
+    assert reader.parts == [Part(0, 1, half, 2, 1)]
     assert [len(entry.result.stdout or "") for entry in reader.short([])] == [1, 1, 1]
     assert [len(entry.result.stdout or "") for entry in reader.overflow(beyond[:half])] == [
         9000

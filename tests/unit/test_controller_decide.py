@@ -390,6 +390,8 @@ def test_what_the_archive_takes_after_the_end_is_told_then() -> None:
         ({"measured": True, "complete": True}, [], None),
         ({"measured": True, "complete": True, "dropped": 3}, [],
          "The runner's limit of output was reached: 3 records are left out or short."),
+        ({"measured": True, "complete": True, "overflow_missing": 12}, [],
+         "Of the output beyond the pod's limit, 12 lines could not be stored."),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_told_with_every_cause(

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from controller.session import ArchiveState
 from controller.slicelog import SliceLog
 from crds import archive, frames
 from crds.frames import Kind
-from crds.records import RunStatus, Summary
+from crds.records import Overflow, Part, Result, RunStatus, Summary
 
 RUN = "0123abcd"
 
@@ -117,6 +118,68 @@ def test_what_the_runner_left_out_is_known() -> None:
     by_message.close(told)
     for view in (by_end.view(), by_message.view()):
         assert (view.complete, view.dropped, view.kept) == (True, 7, False)
+
+
+def result_in_overflow(full: int) -> dict[str, Any]:
+    return Result("h", "t", "ok", 0.0, 1.0, full=full).data()
+
+
+OVERFLOWS: dict[str, tuple[list[Part], int, Overflow | None, int]] = {
+    "none": ([], 0, None, 0),
+    "all is kept": ([Part(0, 1, 6, 1, 9), Part(1, 7, 9, 1, 9)], 9, Overflow(9, "", ((1, 9),)), 0),
+    "a part in the middle is not": (
+        [Part(0, 1, 3, 1, 9), Part(2, 7, 9, 1, 9)], 9, Overflow(9, "", ((1, 3), (7, 9))), 3),
+    "the end of it is not": ([Part(0, 1, 3, 1, 9)], 3, Overflow(9, "", ((1, 3),)), 6),
+    "nothing is": ([], 0, Overflow(9, ""), 9),
+    "more ranges are kept than are told": (
+        [Part(0, 1, 3, 1, 9), Part(2, 7, 9, 1, 9)], 9, Overflow(9, "", ((1, 3),)), 3),
+    "more was written than the last word knows": (
+        [Part(0, 1, 3, 1, 9)], 20, Overflow(9, "", ((1, 3),)), 17),
+    "no word at all": ([Part(0, 1, 3, 1, 9)], 8, None, 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", OVERFLOWS)
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_of_the_overflow_is_not_stored(row: str, ended: bool) -> None:
+    parts, full, told, missing = OVERFLOWS[row]
+    lines, summary = log_of(["a"], end=False)
+
+    def add(kind: Kind, data: dict[str, Any]) -> None:
+        lines.extend(frames.encode(RUN, len(lines) + 1, 1.0, kind, data))
+
+    for part in parts:
+        add(Kind.PART, part.data())
+    if full:
+        add(Kind.TASK, result_in_overflow(full))
+    digest = frames.Digest()
+    for line in lines:
+        digest.add(line)
+    whole = replace(summary, last=len(lines), sha256=digest.hex(), overflow=told)
+    log = read(lines)
+    assert log.view().overflow_missing == 0, "it may still come"
+    if ended:
+        log.feed(frames.encode(RUN, len(lines) + 1, 1.0, Kind.END, whole.data())[0])
+    else:
+        log.close(replace(whole, status=RunStatus.RUNNING))
+    view = log.view()
+    assert (view.complete, view.overflow_missing, view.kept) == (True, missing, not missing)
+    assert (log.parts, log.overflow.told) == (parts, told)
+    again = SliceLog(0)
+    while (chunk := log.waiting.chunk("uid")) is not None:
+        log.archived(chunk)
+        again.restore(chunk)
+    again.close(whole)
+    assert again.view().overflow_missing == missing, "a new process knows as much"
+
+
+def test_a_short_result_counts_once_and_the_whole_one_is_not_read() -> None:
+    lines, _ = log_of([], end=False)
+    lines += frames.encode(RUN, 2, 1.0, Kind.TASK, result_in_overflow(5))
+    log = read(lines)
+    assert log.book.hosts["h"].ok == 1
+    log.close(None)
+    assert log.view().overflow_missing == 5
 
 
 def test_a_changed_line_is_no_proof() -> None:

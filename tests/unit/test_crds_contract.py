@@ -1,7 +1,9 @@
 """What the parts must agree on: names, frames, outcomes, reasons."""
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from crds import conditions, environment, errors, frames, model, names
+from crds import conditions, environment, errors, frames, model, names, ranges
 from crds.conditions import ADVICE, Outcome, Reason
 from crds.frames import Kind
-from crds.records import Result, RunStatus, Summary
+from crds.records import Overflow, Part, Result, RunStatus, Summary
 
 CRD = yaml.safe_load(Path("crds/ansibletask.yaml").read_text())
 SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
@@ -79,6 +81,27 @@ def test_a_result_and_a_summary_come_back_from_json() -> None:
     summary = Summary("r", RunStatus.STOPPED, 1, 9, "ab", {"ok": 2}, inflight=("h",))
     assert Summary.read(json.loads(json.dumps(summary.data()))) == summary
     assert Summary.read({"run": "r"}) is None
+
+
+def test_what_is_told_of_the_overflow_comes_back_from_json() -> None:
+    part = Part(2, 11, 19, 3, 8000)
+    assert Part.read(json.loads(json.dumps(part.data()))) == part
+    assert Part.read({"part": 2, "first": 11}) is None
+    summary = Summary("r", RunStatus.DONE, 0, 9, "ab", {"ok": 2})
+    assert "overflow" not in summary.data(), "only where there was any"
+    whole = replace(summary, overflow=Overflow(19, "cd", ((1, 4), (11, 19))))
+    assert Summary.read(json.loads(json.dumps(whole.data()))) == whole
+    assert Summary.read(whole.data() | {"overflow": {"last": 1, "kept": [1]}}) == summary
+
+
+@given(ranges_=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 9)), max_size=12))
+def test_ranges(ranges_: list[tuple[int, int]]) -> None:
+    given_ = [(first, first + more) for first, more in ranges_]
+    numbers = {n for first, last in given_ for n in range(first, last + 1)}
+    merged = ranges.merged(given_)
+    assert [n for first, last in merged for n in range(first, last + 1)] == sorted(numbers)
+    assert all(b[0] > a[1] + 1 for a, b in pairwise(merged))
+    assert ranges.count(given_) == len(numbers)
 
 
 FAILURES = {

@@ -10,7 +10,7 @@ import pytest
 
 from crds import archive, frames, names
 from crds.frames import Kind
-from crds.records import Summary
+from crds.records import Overflow, Summary
 from tests.faults import crashing
 from tests.faults.oracle import MOST_BYTES, History, Seen, violations
 from tests.faults.schedule import schedule
@@ -120,16 +120,20 @@ def both(*plants: Callable[[History], None]) -> Callable[[History], None]:
     return plant
 
 
-def left_out(**log: Any) -> Callable[[History], None]:
-    """The runner left out some records, and the log is what is said."""
+def left_out(lacking: Summary, **log: Any) -> Callable[[History], None]:
+    """The runner tells what it left out, and the log is what is said."""
 
     def plant(history: History) -> None:
-        told = replace(TOLD, dropped=3).data()
+        told = lacking.data()
         last = frames.encode(str(told["run"]), LAST, 1.0, Kind.END, told)
         history.chunks = [archive.pack("u", 0, 1, [*UNENDED, *last])]
         at_end(ended(**log))(history)
 
     return plant
+
+
+DROPPED = replace(TOLD, dropped=3)
+UNSTORED = replace(TOLD, overflow=Overflow(9, "", ((1, 4), (7, 9))))
 
 
 def without_end(history: History) -> None:
@@ -148,7 +152,13 @@ SOUND: dict[str, Callable[[History], None]] = {
     ),
     "killed, and its termination message proves the log": killed(TOLD),
     "records left out by the runner, and that is said": left_out(
-        complete=False, message="3 records are left out"
+        DROPPED, complete=False, message="3 records are left out"
+    ),
+    "lines that were not uploaded, and that is said": left_out(
+        UNSTORED, complete=False, message="2 lines could not be stored"
+    ),
+    "all that was beyond the limit was uploaded": left_out(
+        replace(TOLD, overflow=Overflow(9, "", ((1, 9),)))
     ),
     "the archive takes the rest after the end": both(
         at_end(ended(complete=False, missing=[{"slice": 0, "first": 3, "last": LAST}])),
@@ -170,7 +180,8 @@ PLANTED: dict[str, tuple[str, Callable[[History], None]]] = {
     "a frame in two versions": ("I2", of(chunks=[chunk(1, LAST), FORGED])),
     "killed, and no word on all that there is": ("I2", killed(replace(TOLD, last=1))),
     "killed, and the digest is another one": ("I2", killed(replace(TOLD, sha256="0"))),
-    "complete, and the runner left out records": ("I2", left_out()),
+    "complete, and the runner left out records": ("I2", left_out(DROPPED)),
+    "complete, and lines were not uploaded": ("I2", left_out(UNSTORED)),
     "it is said that it never ran, and it did": ("I1", at_end(
         state("Failed", message="It never ran.", completionTime="2026-01-02T03:04:05Z"))),
     "the phase went back": ("I3", back),

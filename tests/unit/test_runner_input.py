@@ -116,6 +116,18 @@ def test_read_takes_this_pods_slice(tmp_path: Path) -> None:
     assert list(found.hosts) == ["b:2222", "c"]
 
 
+def test_each_slice_has_its_own_upload_urls(tmp_path: Path) -> None:
+    headers = {"x-ms-blob-type": "BlockBlob"}
+    paths = given(tmp_path, tasks=[], uploads=(("u0", "u1"), ("v0",)), upload_headers=headers)
+    found = [inputs.read(paths, index) for index in range(2)]
+    assert [slice_.uploads for slice_ in found] == [("u0", "u1"), ("v0",)]
+    assert found[0].input.upload_headers == headers
+    old = json.loads(paths.input.read_text())
+    del old["uploads"], old["upload_headers"]
+    paths.input.write_text(json.dumps(old))
+    assert inputs.read(paths, 1).uploads == ()
+
+
 @pytest.mark.parametrize("kind", ["tasks", "playbook"])
 def test_work_as_text_is_tasks_or_plays(tmp_path: Path, kind: str) -> None:
     item = {"raw": "x", "vars": {"b": 2.0, "a": 1}}
@@ -127,6 +139,7 @@ def test_work_as_text_is_tasks_or_plays(tmp_path: Path, kind: str) -> None:
 
 UNREADABLE: dict[str, tuple[dict[str, Any], int, str]] = {
     "no such slice": ({}, 2, "input can't be read"),
+    "upload URLs for other slices": ({"uploads": (("u",),)}, 1, "no upload URLs for some"),
     "a user that is an option": ({"user": "-x"}, 0, "user '-x' is no name"),
     "a user with a quote": ({"user": 'a"b'}, 0, "is no name"),
     "a host that is none": ({"slices": (("a@b",),)}, 0, "host 'a@b'"),

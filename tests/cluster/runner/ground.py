@@ -174,7 +174,7 @@ class Ground:
     def finish(self, process: "subprocess.Popen[bytes]", before: bytes = b"") -> Ran:
         """Wait for the end and check what holds for every run."""
         try:
-            out, errors = process.communicate(timeout=60)
+            out, errors = process.communicate(timeout=120)
         finally:
             process.kill()
         lines = (before + out).splitlines()
