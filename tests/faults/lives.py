@@ -26,6 +26,9 @@ TIDYING: Final = 4
 HARMLESS: Final = ("POST events ", "POST secrets")
 """Writes that may come late: news that nobody else told, and an input that nobody runs any more and
 that goes with its task."""
+ORPHANS: Final = ("POST configmaps ", "POST jobs", "POST secrets")
+"""Writes that may come when their task is gone. There is nothing to refuse them by; the garbage
+collector takes what they make, since its owner is gone, and a Job's pods stay behind their gate."""
 
 
 @dataclass(slots=True)
@@ -172,8 +175,13 @@ class Life:
             lambda found: found.get(write),
             seconds=30,
         )
-        refused = noted[write] != "accepted" or write.startswith(HARMLESS)
-        return [] if refused else [f"{self.crash}: it was accepted"]
+        if noted[write] != "accepted" or write.startswith(self._may_come_late):
+            return []
+        return [f"{self.crash}: it was accepted"]
+
+    @property
+    def _may_come_late(self) -> tuple[str, ...]:
+        return HARMLESS if self.scenario.ends else HARMLESS + ORPHANS
 
     async def _answers(self) -> dict[str, str]:
         lines = self.ground.writes.read_text().splitlines()
@@ -184,6 +192,9 @@ class Life:
         """What was wrong with it. Its objects are deleted; `none_left` looks for them later."""
         ground = self.ground
         found = await self._thaw()
+        if not self.scenario.ends:
+            # What came late had pods, perhaps: they are judged, too.
+            found += await none_left(ground, [self])
         ground.point.unlink(missing_ok=True)
         found += await ground.judge.found(
             self.name, self.uid, due=self.crashed_at + 40, ends=self.scenario.ends
