@@ -105,7 +105,7 @@ async def installation(
         lambda answer: answer.code == 0,
         seconds=30,
     )
-    pytestconfig.stash[WATCHER] = Watcher(here.kubectl)
+    pytestconfig.stash[WATCHER] = Watcher(here.kubectl, here.processes)
     yield here
     await here.remove()
     if own_crd:
@@ -134,13 +134,10 @@ def tasks(admin: Client, installation: Installation) -> Tasks:
 
 @pytest_asyncio.fixture(scope="session")
 async def api(
-    installation: Installation,
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
+    installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[HostProcess]:
     """The API, serving."""
     process = await programs.api(installation, tmp_path_factory.mktemp("api") / "log")
-    pytestconfig.stash[WATCHER].watch(process)
     await process.start()
     yield process
     await process.stop()
@@ -157,11 +154,9 @@ async def controller_process(
     installation: Installation,
     way_to_machines: None,  # noqa: ARG001 - every task needs it
     tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
 ) -> AsyncIterator[HostProcess]:
     """The controller; `controller` starts it."""
     process = await programs.controller(installation, tmp_path_factory.mktemp("controller") / "log")
-    pytestconfig.stash[WATCHER].watch(process)
     yield process
     await process.stop()
 

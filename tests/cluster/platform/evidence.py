@@ -1,6 +1,8 @@
 """What a failed cluster test shows: the namespace's events, tasks, pods and logs since it began."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from tests.cluster.platform.kubectl import Kubectl
@@ -13,20 +15,17 @@ _MOST_PODS: Final = 12
 class Watcher:
     """Remembers when a test began, and collects what happened since."""
 
-    def __init__(self, tasks: Kubectl) -> None:
+    def __init__(self, tasks: Kubectl, processes: Sequence[HostProcess]) -> None:
         self._tasks = tasks
-        self._processes: list[HostProcess] = []
+        self._processes = processes
+        """Those of before, and those that tests make of their own."""
         self._began = datetime.now(UTC)
-        self._offsets: dict[str, int] = {}
-
-    def watch(self, process: HostProcess) -> None:
-        """Take in a program's log as well."""
-        self._processes.append(process)
+        self._offsets: dict[Path, int] = {}
 
     def begin(self) -> None:
         """A test begins now."""
         self._began = datetime.now(UTC)
-        self._offsets = {process.module: process.log_size for process in self._processes}
+        self._offsets = {process.log: process.log_size for process in self._processes}
 
     def collect(self) -> str:
         """Everything since then, as text."""
@@ -37,8 +36,10 @@ class Watcher:
             *((f"log of pod {pod}", self._pod_log(pod)) for pod in self._new_pods()),
         ]
         for process in self._processes:
-            begin = self._offsets.get(process.module, 0)
-            parts.append((f"log of {process.module}", process.tail(begin)))
+            begin = self._offsets.get(process.log, 0)
+            if process.log_size > begin:
+                title = f"log of {process.module} ({process.log.parent.name}/{process.log.name})"
+                parts.append((title, process.tail(begin)))
         return "\n".join(f"--- {title}\n{text.strip()}" for title, text in parts)
 
     def _new(self, plural: str) -> str:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crds import names
 from tests.cluster.platform.given import CHART, Given
 from tests.cluster.platform.kubectl import Kubectl, run
+from tests.cluster.platform.processes import HostProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Installation:
     tasks_namespace: str
     folder: Path
     """For files made on the way, such as kubeconfigs."""
+    processes: list[HostProcess] = field(default_factory=list)
+    """Programs that were made with its accounts, whose logs a failed test shows."""
 
     @property
     def chart(self) -> str:

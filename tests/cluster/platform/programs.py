@@ -20,7 +20,7 @@ NO_SUCH_RUNNER = "missing"
 async def api(installation: Installation, log: Path, module: str = "api") -> HostProcess:
     """The API on a loopback port; not started yet."""
     port = free_port()
-    return HostProcess(
+    process = HostProcess(
         module,
         {
             "KUBECONFIG": str(await installation.kubeconfig_of("octans-api")),
@@ -33,6 +33,8 @@ async def api(installation: Installation, log: Path, module: str = "api") -> Hos
         log=log,
         url=f"http://127.0.0.1:{port}",
     )
+    installation.processes.append(process)
+    return process
 
 
 async def controller(
@@ -45,7 +47,7 @@ async def controller(
         OLD_RUNNER: installation.given.old_runner_image,
         NO_SUCH_RUNNER: "127.0.0.1:1/octans-no-such-image:none",
     }
-    return HostProcess(
+    process = HostProcess(
         module,
         {
             "KUBECONFIG": str(await installation.kubeconfig_of("octans-controller")),
@@ -57,6 +59,8 @@ async def controller(
         log=log,
         url=f"http://127.0.0.1:{port}",
     )
+    installation.processes.append(process)
+    return process
 
 
 @asynccontextmanager
