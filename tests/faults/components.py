@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.cluster.platform.given import ROOT, Given
 from tests.cluster.platform.kubectl import run
 
-_RUNNING = re.compile(r"^(\S+) +running, process (\d+)$", re.MULTILINE)
+_RUNNING = re.compile(r"^ +(\S+) +running, process (\d+)$", re.MULTILINE)
+_NODE = re.compile(r"^node ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,14 @@ class Components:
         return home / "octans" / "clusters" / self.cluster
 
     async def pids(self) -> dict[str, int]:
-        """Process ids of what runs, by component."""
+        """Process ids of what runs on the first node, by component."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cluster", "status", "--name", self.cluster),
             cwd=ROOT, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, _ = await process.communicate()
-        return {name: int(pid) for name, pid in _RUNNING.findall(out.decode())}
+        _, first, *_ = _NODE.split(out.decode())
+        return {name: int(pid) for name, pid in _RUNNING.findall(first)}
 
     async def kill(self, *components: str) -> None:
         """End them at once."""
