@@ -121,7 +121,8 @@ class Watches:
         listed = {str(head["name"]): int(head["resourceVersion"]) for head in heads}
         sight.compare(listed, int(page.resource_version), self._clock())
         if sight.behind(self._clock()) > BLIND_SECONDS:
-            raise BlindError(f"the watch of {kind.plural} does not show what there is")
+            owed = sight.owed(self._clock())
+            raise BlindError(f"the watch of {kind.plural} does not show what there is: {owed}")
 
 
 def _watch(namespace: str, show: Show, stop: threading.Event) -> None:

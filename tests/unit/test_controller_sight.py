@@ -54,6 +54,26 @@ def test_an_older_state_is_not_what_is_owed(sight: Sight) -> None:
     assert sight.behind(32) == 0
 
 
+def test_a_late_watch_of_what_goes_on_changing_is_not_blind(sight: Sight) -> None:
+    for second in range(20, 80, 5):
+        sight.compare({"a": second}, second, second)
+        sight.show(shown("a", second - 6), second)
+    assert sight.behind(80) <= 10
+
+
+def test_the_end_of_a_forerunner_told_late_is_not_that_of_its_successor(sight: Sight) -> None:
+    sight.show(shown("a", 15), 20)
+    sight.show(shown("a", 12, deleted=True), 20)
+    sight.compare({"a": 15}, 16, 30)
+    assert sight.behind(40) == 0
+
+
+def test_what_is_owed_is_told(sight: Sight) -> None:
+    assert sight.owed(15) == ""
+    sight.compare({"a": 12, "b": 13}, 13, 20)
+    assert sight.owed(30) == "a in version 12 for 10 s, shown: 5"
+
+
 def test_what_is_gone_is_not_owed(sight: Sight) -> None:
     sight.compare({"a": 5, "b": 11}, 12, 20)
     sight.show(shown("b", 13, deleted=True), 21)
