@@ -181,21 +181,20 @@ class Carrier:
     async def _retire(self, seen: Observed) -> None:
         """TTL first, the label last: a crash in between repeats all of it."""
         task = seen.task
+        ended = task.status.completion_time or datetime.now(UTC)
         mine = seen.job is not None and seen.job.owner_uid == task.metadata.uid
         if seen.job is not None and mine and seen.job.ttl is None and not seen.job.deleting:
-            await self._give_ttl(seen.job, crowded=seen.crowded)
+            await self._give_ttl(seen.job, ended, crowded=seen.crowded)
         await self._forget_secret(task, names.input_secret(task.metadata.name, task.metadata.uid))
         for ref in task.spec.vars_from or ():
             # Made by the API for this task; one that a person made is theirs.
             ours = names.ANNOTATION_PARAMS in task.metadata.annotations
             if ours and names.is_params_secret(task.metadata.name, ref.name):
                 await self._forget_secret(task, ref.name)
-        ended = task.status.completion_time or datetime.now(UTC)
         await self._release(task, ended)
 
-    async def _give_ttl(self, job: JobView, *, crowded: bool) -> None:
-        now = datetime.now(UTC)
-        patch = {"spec": jobs.end_of_life(job, self._settings, now, crowded=crowded)}
+    async def _give_ttl(self, job: JobView, ended: datetime, *, crowded: bool) -> None:
+        patch = {"spec": jobs.end_of_life(job, self._settings, ended, crowded=crowded)}
         try:
             await self._client.patch(JOBS, self._namespace, job.name, patch)
         except errors.NotFound:

@@ -123,14 +123,15 @@ def job(task: AnsibleTask, settings: Settings) -> Object:
     }
 
 
-def end_of_life(job: JobView, settings: Settings, now: datetime, *, crowded: bool) -> Object:
-    """What a Job's spec gets once its task has ended, so that it goes some time later.
+def end_of_life(job: JobView, settings: Settings, ended: datetime, *, crowded: bool) -> Object:
+    """What a Job's spec gets once its task has ended, so that it goes some time later. Whoever
+    writes it, and whenever, writes the same.
 
     The deadline is for a Job that would not finish by itself: resumed, or given a pod by others, it
     makes a further pod, which stays behind its gate. A pod that just ends has its grace.
     """
     keep = 0 if crowded else settings.job_keep_seconds
-    age = math.ceil((now - job.created).total_seconds()) if job.created else 0
+    age = math.ceil((ended - job.created).total_seconds()) if job.created else 0
     return {
         "ttlSecondsAfterFinished": keep,
         "activeDeadlineSeconds": max(age, 0) + max(keep, settings.stop_grace),

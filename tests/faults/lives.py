@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crds import errors
-from crds.client import TASKS
+from crds.client import JOBS, TASKS
 from crds.tasks import TaskStore
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.leftovers import leftovers
@@ -26,6 +26,8 @@ TIDYING: Final = 4
 HARMLESS: Final = ("POST events ", "POST secrets")
 """Writes that may come late: news that nobody else told, and an input that nobody runs any more and
 that goes with its task."""
+REPEATED: Final = "PATCH jobs spec."
+"""A write that is accepted when it comes late, and changes nothing."""
 ORPHANS: Final = ("POST configmaps ", "POST jobs", "POST secrets")
 """Writes that may come when their task is gone. There is nothing to refuse them by; the garbage
 collector takes what they make, since its owner is gone, and a Job's pods stay behind their gate."""
@@ -167,8 +169,9 @@ class Life:
         frozen = [each for each in self.ground.controllers if each.frozen]
         if not frozen:
             return []
-        frozen[0].wake()
         write = self.crash.removeprefix("frozen ")
+        before = await self._job_generation()
+        frozen[0].wake()
         noted = await wait_for(
             f"what became of {write}",
             self._answers,
@@ -177,7 +180,17 @@ class Life:
         )
         if noted[write] != "accepted" or write.startswith(self._may_come_late):
             return []
+        if write.startswith(REPEATED) and await self._job_generation() == before:
+            return []
         return [f"{self.crash}: it was accepted"]
+
+    async def _job_generation(self) -> object:
+        """Counts the changes of its Job's spec; None: there is no Job."""
+        tasks = self.ground.tasks
+        with suppress(errors.NotFound):
+            job = await tasks.client.get(JOBS, tasks.namespace, self.name)
+            return job["metadata"]["generation"]
+        return None
 
     @property
     def _may_come_late(self) -> tuple[str, ...]:
