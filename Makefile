@@ -37,7 +37,7 @@ story: ## Show again what `make up` ends with
 
 ##@ Working on it
 .PHONY: test
-test: check ## Checks, unit tests, then the tests on a cluster of their own; coverage
+test: check ## Checks, unit tests, tests on a cluster of their own, today's faults; coverage
 	@scripts/test
 
 .PHONY: check
@@ -80,7 +80,7 @@ burst: $(SYNCED) ## Sixty requests at once on a node that holds fifteen runners:
 	@scripts/test tests/cluster/test_burst.py -m burst -rP
 
 .PHONY: faults
-faults: $(SYNCED) ## Break everything in turn while tasks run: an hour
+faults: $(SYNCED) ## Break everything in turn while tasks run, not only today's part: an hour
 	@scripts/test tests/faults -m faults -rP
 
 .PHONY: outcomes
