@@ -113,6 +113,8 @@ class Life:
     """Whether a controller reached the point at which it was to end or to freeze."""
     crashed_at: float = field(default_factory=time.time)
     uid: str = ""
+    before_act: frozenset[str] = frozenset()
+    """The writes before something was done to it."""
 
     async def begin(self) -> None:
         """The task is created."""
@@ -141,7 +143,7 @@ class Life:
             assert time.monotonic() < until, f"{self.crash}: not over: {task.status}"
             await self._look()
             if not acted and task.status.phase.value == "Running":
-                acted = True
+                acted, self.before_act = True, frozenset(self._writes())
                 await self.scenario.act(self.ground, self.name)
             await asyncio.sleep(0.1)
         until = time.monotonic() + TIDYING
@@ -184,6 +186,23 @@ class Life:
             return []
         return [f"{self.crash}: it was accepted"]
 
+    def _writes(self) -> list[str]:
+        return self.ground.writes.read_text().splitlines()
+
+    def points(self) -> list[str]:
+        """Where a controller can end or freeze in a life like this one.
+
+        Until something is done to it, it is a life like any other: a controller that ends until
+        then does so in that one. One that freezes wakes up in another world.
+        """
+        writes = dict.fromkeys(self._writes())
+        common = self.before_act if self.scenario.act is not _nothing else frozenset()
+        ends = [write for write in writes if write not in common]
+        # Who gives the Lease back ends anyway: there is none to freeze.
+        frozen = [write for write in writes if write != "PATCH leases free"]
+        found = [f"{side} {write}" for side in ("before", "after") for write in ends]
+        return found + [f"frozen {write}" for write in frozen]
+
     async def _job_generation(self) -> object:
         """Counts the changes of its Job's spec; None: there is no Job."""
         tasks = self.ground.tasks
@@ -197,8 +216,7 @@ class Life:
         return HARMLESS if self.scenario.ends else HARMLESS + ORPHANS
 
     async def _answers(self) -> dict[str, str]:
-        lines = self.ground.writes.read_text().splitlines()
-        pairs = (line.rpartition(" -> ") for line in lines)
+        pairs = (line.rpartition(" -> ") for line in self._writes())
         return {write: answer for write, arrow, answer in pairs if arrow}
 
     async def end(self) -> list[str]:

@@ -72,13 +72,10 @@ async def points_of(ground: Ground, row: str) -> list[str]:
     """Where a controller can end or freeze in such a life, found out once."""
     if row in ground.points:
         return ground.points[row]
-    _, found = await live(ground, SCENARIOS[row])
+    life, found = await live(ground, SCENARIOS[row])
     assert found == []
-    writes = dict.fromkeys(ground.writes.read_text().splitlines())
-    # A Lease that is given back is so by a controller that ends anyway: there is none to freeze.
-    frozen = [write for write in writes if write != "PATCH leases free"]
-    found = [f"{side} {write}" for side in ("before", "after") for write in writes]
-    ground.points[row] = found + [f"frozen {write}" for write in frozen]
+    ground.points[row] = life.points()
+    print(f"{row}: {len(ground.points[row])} points")
     return ground.points[row]
 
 
