@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from crds import errors
-from crds.client import JOBS, TASKS
+from crds import errors, names
+from crds.client import JOBS, PODS, TASKS
 from crds.tasks import TaskStore
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.leftovers import leftovers
@@ -26,8 +26,8 @@ TIDYING: Final = 4
 HARMLESS: Final = ("POST events ", "POST secrets")
 """Writes that may come late: news that nobody else told, and an input that nobody runs any more and
 that goes with its task."""
-REPEATED: Final = "PATCH jobs spec."
-"""A write that is accepted when it comes late, and changes nothing."""
+REPEATED: Final = ("PATCH jobs spec.", "PATCH pods activeDeadlineSeconds")
+"""Writes that are accepted when they come late, and change nothing."""
 ORPHANS: Final = ("POST configmaps ", "POST jobs", "POST secrets")
 """Writes that may come when their task is gone. There is nothing to refuse them by; the garbage
 collector takes what they make, since its owner is gone, and a Job's pods stay behind their gate."""
@@ -172,7 +172,7 @@ class Life:
         if not frozen:
             return []
         write = self.crash.removeprefix("frozen ")
-        before = await self._job_generation()
+        before = await self._specs()
         frozen[0].wake()
         noted = await wait_for(
             f"what became of {write}",
@@ -182,9 +182,11 @@ class Life:
         )
         if noted[write] != "accepted" or write.startswith(self._may_come_late):
             return []
-        if write.startswith(REPEATED) and await self._job_generation() == before:
+        after = await self._specs()
+        changed = [what for what in before.keys() & after.keys() if before[what] != after[what]]
+        if write.startswith(REPEATED) and not changed:
             return []
-        return [f"{self.crash}: it was accepted"]
+        return [f"{self.crash}: it was accepted and changed {changed}"]
 
     def _writes(self) -> list[str]:
         return self.ground.writes.read_text().splitlines()
@@ -203,13 +205,14 @@ class Life:
         found = [f"{side} {write}" for side in ("before", "after") for write in ends]
         return found + [f"frozen {write}" for write in frozen]
 
-    async def _job_generation(self) -> object:
-        """Counts the changes of its Job's spec; None: there is no Job."""
-        tasks = self.ground.tasks
-        with suppress(errors.NotFound):
-            job = await tasks.client.get(JOBS, tasks.namespace, self.name)
-            return job["metadata"]["generation"]
-        return None
+    async def _specs(self) -> dict[str, Any]:
+        """What its Job and its pods are to be, by kind and name."""
+        tasks, labels = self.ground.tasks, f"{names.LABEL_TASK_UID}={self.uid}"
+        return {
+            f"{kind.plural}/{item['metadata']['name']}": item["spec"]
+            for kind in (JOBS, PODS)
+            for item in (await tasks.client.list(kind, tasks.namespace, labels=labels)).items
+        }
 
     @property
     def _may_come_late(self) -> tuple[str, ...]:
