@@ -23,7 +23,7 @@ from tests.faults.trials import Ground
 SEED: Final = "OCTANS_TEST_FAULTS_SEED"
 DAYS: Final = 28
 """In so many days all faults are tried by those who try a part of them each day."""
-USUAL: Final = 30
+USUAL: Final = 8
 """Seconds that a test takes which does not say otherwise with the marker `seconds`."""
 
 

@@ -1,6 +1,9 @@
 """Spreads tests over days, so that each day costs about the same. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
 
 
 def schedule(seconds: Mapping[str, float], days: int) -> list[list[str]]:
@@ -12,3 +15,11 @@ def schedule(seconds: Mapping[str, float], days: int) -> list[list[str]]:
         found[day].append(name)
         spent[day] += seconds[name]
     return found
+
+
+def timed(rows: Iterable[str], seconds: Mapping[str, float]) -> list[Any]:
+    """Rows of a test as pytest takes them; what some take stands out from the rest."""
+    return [
+        pytest.param(row, marks=pytest.mark.seconds(seconds[row]) if row in seconds else ())
+        for row in rows
+    ]

@@ -20,7 +20,7 @@ from tests.cluster.platform.tasks import Tasks
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.oracle import History, violations
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.seconds(30)]
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.components import Components
 from tests.faults.judge import Judge
+from tests.faults.schedule import timed
 
 pytestmark = pytest.mark.faults
 
@@ -55,6 +56,12 @@ async def _kubelet_stands_still(components: Components) -> AsyncIterator[None]:
         await asyncio.sleep(90)  # that is the fault: longer than a node may be silent
 
 
+SECONDS: Final = {
+    "the API server is killed": 65,
+    "etcd stands still for 30 s": 40,
+    "controller manager and scheduler are killed": 25,
+    "the kubelet stands still for 90 s": 100,
+}
 FAULTS: Final[dict[str, tuple[Fault, int, bool]]] = {
     # The fault, tasks that run, and whether more can be created meanwhile.
     "the API server is killed": (_api_server_killed, 20, False),
@@ -85,8 +92,7 @@ async def created(tasks: Tasks, machine: Machine, count: int, seconds: int) -> d
     return uids
 
 
-@pytest.mark.seconds(90)
-@pytest.mark.parametrize("row", FAULTS)
+@pytest.mark.parametrize("row", timed(FAULTS, SECONDS))
 async def test_nothing_is_lost_or_done_twice(
     row: str, components: Components, tasks: Tasks, machines: list[Machine],
     controller: HostProcess, judge: Judge,
@@ -138,7 +144,7 @@ async def moved(
         await find()
 
 
-@pytest.mark.seconds(150)
+@pytest.mark.seconds(35)
 async def test_the_power_is_cut_in_the_middle_of_ten_runs(
     components: Components, tasks: Tasks, machines: list[Machine],
     controller: HostProcess, judge: Judge, moved: Callable[[], Awaitable[None]],

@@ -79,7 +79,7 @@ async def points_of(ground: Ground, row: str) -> list[str]:
     return ground.points[row]
 
 
-@pytest.mark.seconds(100)
+@pytest.mark.seconds(60)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("row", SCENARIOS)
 async def test_the_controller_ends_at_a_write(ground: Ground, row: str, part: int) -> None:

@@ -74,6 +74,7 @@ async def test_a_job_by_hand(trials: Ground, phase: str, row: str) -> None:
         await trial.remove()
 
 
+@pytest.mark.seconds(50)
 async def test_a_job_that_makes_one_more_pod(trials: Ground, controller: HostProcess) -> None:
     """It was resumed, and its task has ended: the pod never starts, and goes with the Job."""
     async with programs.restarted(controller, OCTANS_JOB_KEEP_SECONDS="1"):
@@ -142,6 +143,7 @@ async def second_pod(trial: Trial, change: Change) -> str:
     return str((await tasks.client.create(PODS, tasks.namespace, pod))["metadata"]["uid"])
 
 
+@pytest.mark.seconds(12)
 @pytest.mark.parametrize("row", BY_HAND)
 async def test_a_second_pod_while_one_runs(trials: Ground, row: str) -> None:
     """The Job controller may end both for it; no machine sees a second start."""
@@ -154,6 +156,7 @@ async def test_a_second_pod_while_one_runs(trials: Ground, row: str) -> None:
     await trial.remove()
 
 
+@pytest.mark.seconds(20)
 @pytest.mark.parametrize("row", BY_HAND)
 async def test_a_second_pod_before_one_is_claimed(
     trials: Ground, controller: HostProcess, installation: Installation, tmp_path: Path, row: str

@@ -147,6 +147,7 @@ def faults(seed: int) -> dict[str, Choose]:
     }
 
 
+@pytest.mark.seconds(35)
 @pytest.mark.parametrize("row", faults(0))
 async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int) -> None:
     await ground.start()
@@ -174,7 +175,7 @@ async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int
     assert began < restored
 
 
-@pytest.mark.seconds(90)
+@pytest.mark.seconds(60)
 async def test_a_blind_controller_is_started_anew(ground: Ground) -> None:
     """Its watches stay open and show nothing, for longer than it takes kopf to open new ones."""
     await ground.start()

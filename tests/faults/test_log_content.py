@@ -18,6 +18,7 @@ from tests.cluster.platform.output import much, overflow_is_whole
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.stores import Store
 from tests.faults.phases import local
+from tests.faults.schedule import timed
 from tests.faults.trials import Ground, Told, Trial
 
 pytestmark = pytest.mark.faults
@@ -58,7 +59,10 @@ ROWS: Final[dict[str, tuple[Work, float, Told]]] = {
 WHY: Final = re.compile("records are left out or short|The archive's limit was reached")
 
 
-@pytest.mark.parametrize("row", ROWS)
+SECONDS: Final = {"20 MB of lines": 15, "more than the archive holds": 15, "200 MB of results": 90}
+
+
+@pytest.mark.parametrize("row", timed(ROWS, SECONDS))
 async def test_much_and_strange_output(trials: Ground, row: str) -> None:
     """What is not kept is declared: of a log by its message, of a result by name."""
     work, seconds, told = ROWS[row]

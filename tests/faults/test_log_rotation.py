@@ -25,7 +25,7 @@ from tests.cluster.platform.tasks import Tasks, manifest
 from tests.faults.components import Components
 from tests.faults.judge import Judge
 
-pytestmark = [pytest.mark.faults, pytest.mark.seconds(70)]
+pytestmark = [pytest.mark.faults, pytest.mark.seconds(25)]
 
 ROTATED_AT: Final = 100 * 1024
 """Bytes of a log file, instead of 10 MiB."""

@@ -10,6 +10,7 @@ from tests.cluster.platform.calls import Work, unique
 from tests.cluster.platform.pods import gates_stay_shut
 from tests.cluster.platform.processes import HostProcess
 from tests.faults.phases import local
+from tests.faults.schedule import timed
 from tests.faults.trials import LONG, Ground, Told, Trial, gated
 
 pytestmark = pytest.mark.faults
@@ -81,7 +82,7 @@ TOO_MUCH: dict[str, tuple[Work, float, Told]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("row", TOO_MUCH)
+@pytest.mark.parametrize("row", timed(TOO_MUCH, {"the pod's disk": 55}))
 async def test_a_play_takes_too_much(trials: Ground, row: str) -> None:
     work, seconds, told = TOO_MUCH[row]
     trial = await trials.begin("takes", work)
@@ -89,6 +90,7 @@ async def test_a_play_takes_too_much(trials: Ground, row: str) -> None:
     await trial.ends(told, seconds=seconds)
 
 
+@pytest.mark.seconds(20)
 async def test_no_memory_to_start_in(trials: Ground, controller: HostProcess) -> None:
     """The runner is killed before it can say a word."""
     little = '{"limits": {"memory": "16Mi"}}'

@@ -12,6 +12,7 @@ from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.waiting import wait_for
 from tests.faults import phases
 from tests.faults.phases import Phase
+from tests.faults.schedule import timed
 from tests.faults.stopwatch import Stopwatch
 from tests.faults.trials import Ground, Told
 
@@ -48,7 +49,7 @@ def stopwatch() -> Iterator[Stopwatch]:
     print("\n".join(found.told()))
 
 
-@pytest.mark.parametrize("row", PHASES)
+@pytest.mark.parametrize("row", timed(PHASES, {"the runner hears nothing": 36}))
 async def test_a_stop(trials: Ground, stopwatch: Stopwatch, row: str) -> None:
     phase, told = PHASES[row]
     for _ in range(int(os.environ.get(ROUNDS) or 1)):
@@ -66,6 +67,7 @@ async def test_two_stops(trials: Ground, stopwatch: Stopwatch) -> None:
         assert (await trials.tasks.get(trial.name)).status.phase == "Stopped"
 
 
+@pytest.mark.seconds(50)
 async def test_a_stop_that_comes_with_the_end(trials: Ground, stopwatch: Stopwatch) -> None:
     """Whichever came first is told, and of what was done nothing else."""
 
@@ -92,6 +94,7 @@ async def test_a_stop_with_a_deletion(trials: Ground, stopwatch: Stopwatch) -> N
         await trial.vanishes()
 
 
+@pytest.mark.seconds(15)
 async def test_a_deletion_while_no_controller_is_there(
     trials: Ground, controller: HostProcess, stopwatch: Stopwatch
 ) -> None:

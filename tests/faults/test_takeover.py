@@ -18,7 +18,7 @@ from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.judge import Judge
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.seconds(20)]
 
 RUNS = 4
 
