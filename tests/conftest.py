@@ -25,12 +25,14 @@ from tests.cluster.platform.installation import Installation
 from tests.cluster.platform.kubectl import Kubectl
 from tests.cluster.platform.machines import Keys, Machine
 from tests.cluster.platform.processes import HostProcess
+from tests.cluster.platform.reasons import Told
 from tests.cluster.platform.s3 import ObjectServer
 from tests.cluster.platform.stores import Store, stored
 from tests.cluster.platform.tasks import Tasks
 from tests.cluster.platform.waiting import wait_for
 
 WATCHER = pytest.StashKey[Watcher]()
+TOLD = pytest.StashKey[Told]()
 MACHINES = 3
 
 
@@ -106,7 +108,10 @@ async def installation(
         seconds=30,
     )
     pytestconfig.stash[WATCHER] = Watcher(here.kubectl, here.processes)
+    told = pytestconfig.stash[TOLD] = Told(here.kubectl, here.folder / "reasons")
+    told.start()
     yield here
+    told.stop()
     await here.remove()
     if own_crd:
         await here.remove_crd()
@@ -219,3 +224,13 @@ def pytest_runtest_makereport(
     ):
         report.sections.append(("what the cluster says", watcher.collect()))
     return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say which of the documented reasons tasks told for real."""
+    if (told := config.stash.get(TOLD, None)) is not None:
+        terminalreporter.section("reasons that tasks told")
+        for line in told.words():
+            terminalreporter.line(line)

@@ -84,6 +84,18 @@ async def test_how_runs_end(octans: Octans, tasks: Tasks, addresses: list[str]) 
             assert "no_such_module_at_all" in seen["err"], what
 
 
+async def test_work_that_ansible_gives_up_half_way(
+    tasks: Tasks, controller: HostProcess, addresses: list[str]
+) -> None:
+    assert controller.running
+    name, usual = unique("half"), {"gather_facts": False, "tasks": [{"raw": "true"}]}
+    plays = [{"hosts": "all", **usual}, {"hosts": "{{ nowhere }}", **usual}]
+    await tasks.create(manifest(name, addresses[:1], playbook=plays))
+    status = (await tasks.ended(name)).status
+    assert (status.phase, status.reason) == ("Failed", "PlaybookAborted")
+    assert "nowhere" in status.message
+
+
 async def test_a_machine_that_does_not_answer_is_unreachable(
     octans: Octans, tasks: Tasks, addresses: list[str]
 ) -> None:

@@ -58,6 +58,16 @@ async def test_a_stop(trials: Ground, stopwatch: Stopwatch, row: str) -> None:
             await trial.ends(told)
 
 
+async def test_a_stop_under_way(trials: Ground) -> None:
+    async with phases.stubborn(trials) as trial:
+        await trial.stop()
+        await wait_for(
+            "it says so", lambda: trials.tasks.get(trial.name),
+            lambda task: task.status.reason == "Stopping", seconds=5, every=0.1,
+        )  # fmt: skip
+        await trial.ends(IN_FLIGHT)
+
+
 async def test_two_stops(trials: Ground, stopwatch: Stopwatch) -> None:
     async with phases.running(trials) as trial:
         await asyncio.gather(trial.stop(), trial.stop())

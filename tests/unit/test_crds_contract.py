@@ -1,6 +1,7 @@
 """What the parts must agree on: names, frames, outcomes, reasons."""
 
 import json
+import re
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
@@ -16,6 +17,7 @@ from crds import conditions, environment, errors, frames, model, names, ranges
 from crds.conditions import ADVICE, Outcome, Reason
 from crds.frames import Kind
 from crds.records import Overflow, Part, Result, RunStatus, Summary
+from tests.cluster.platform.reasons import TOLD_BY
 
 CRD = yaml.safe_load(Path("crds/ansibletask.yaml").read_text())
 SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
@@ -24,6 +26,12 @@ SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 def test_the_printed_columns_that_programs_read() -> None:
     columns = {c["name"]: c for c in CRD["spec"]["versions"][0]["additionalPrinterColumns"]}
     assert columns[names.COLUMN_TASK]["jsonPath"] == ".spec.taskName"
+
+
+def test_each_reason_has_a_test_that_has_it_told_for_real() -> None:
+    assert TOLD_BY.keys() == set(Reason)
+    for reason, file in TOLD_BY.items():
+        assert re.search(rf"\b{reason}\b", Path("tests", file).read_text()), (reason, file)
 
 
 @given(name=st.text(min_size=1, max_size=300), k=st.integers(0, 3))
