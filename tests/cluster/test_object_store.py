@@ -113,7 +113,13 @@ async def test_a_store_that_is_away_holds_up_no_end(
         assert "archive of the logs" in lines.text
     found = await kept(tasks, names.object_name(number), whole=True, seconds=60)
     assert (found.missing, found.message) == ((), None)
-    assert [result["stdout"] for result in log(await octans.check(number))] == ["hi\r\n"]
+    told = await wait_for(
+        "the log can be read again",
+        lambda: octans.post("check", {"id": number}),
+        lambda answer: "Warning" not in answer.headers,
+        seconds=5,
+    )
+    assert [result["stdout"] for result in log(told.json()["content"])] == ["hi\r\n"]
     assert [line.result for line in await octans.getlog(label)] == ["ok"]
 
 
