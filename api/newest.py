@@ -47,7 +47,7 @@ class Newest:
     def __init__(self, limit: int, *, unread: bool = False) -> None:
         self.limit = limit
         self.unread = unread
-        """The archive could not be read."""
+        """The archive could not be read, or does not hold what the status tells."""
         self.uncounted = 0
         """Further older results, of which no more is known than their number."""
         self._kept: list[tuple[_Key, int, int, Item]] = []

@@ -41,6 +41,8 @@ class SliceReader:
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.count = 0
+        """Frames that were read."""
         self.parts: list[Part] = []
         self._short: list[tuple[int, Entry]] = []
         """Results in short form, and the numbers under which the overflow has them as a whole."""
@@ -55,6 +57,7 @@ class SliceReader:
             if frame.seq <= self._last:
                 continue
             self._last = frame.seq
+            self.count += 1
             if (record := self._assembler.add(frame)) is not None:
                 found += self._take(record)
         return found

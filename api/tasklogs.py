@@ -14,7 +14,7 @@ from api.results import Entry, SliceReader
 from crds import errors
 from crds.archive import CONFIG_MAPS, Chunk
 from crds.archives import Archives
-from crds.model import AnsibleTask
+from crds.model import AnsibleTask, SliceStatus
 from crds.records import Part
 from crds.tasks import TaskStore
 
@@ -105,6 +105,9 @@ class TaskLogs:
         for index, log in live.items():
             for entry in readers[index].feed(log.splitlines()):
                 yield entry
+        if newest is not None:
+            parts = [part for part in task.status.slices if part.index in readers]
+            newest.unread = any(readers[part.index].count < stored(task, part) for part in parts)
         for reader in readers.values():
             async for entry in self._overflow(task, reader, newest):
                 yield entry
@@ -217,6 +220,17 @@ async def _sorted(
     ]
     kept.sort(key=lambda pair: pair[0])
     return [made for _, made in kept]
+
+
+def stored(task: AnsibleTask, part: SliceStatus) -> int:
+    """How many frames of a slice are archived, as the status tells."""
+    gaps = task.status.log.missing if task.status.log is not None else ()
+    lost = sum(
+        min(gap.last, part.last_sequence) - gap.first + 1
+        for gap in gaps
+        if gap.slice == part.index and gap.first <= min(gap.last, part.last_sequence)
+    )
+    return part.last_sequence - lost
 
 
 def _refused(task: AnsibleTask) -> bool:

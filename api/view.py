@@ -61,7 +61,7 @@ class TaskView:
     queue_position: int | None
     log_complete: bool
     log_unread: bool
-    """The archive could not be read: `log` is empty for that."""
+    """The archive could not be read, or not all of it: `log` lacks something for that."""
 
 
 def status_of(task: AnsibleTask) -> int:

@@ -82,6 +82,8 @@ async def test_install_upgrade_uninstall(
     values["api"]["replicas"] = values["controller"]["replicas"] = 2
     values["logLevel"] = "DEBUG"
     values["tasks"] = {"maxRunning": 7}
+    # A folder of each pod's own: only that the controller keeps logs there counts here.
+    values["archive"] = {"url": "file:///archive/logs", "volume": {"emptyDir": {}}}
     await second.install(values)
     home = second.kubectl.within(second.namespace)
     deployments = await home.json("get", "deployments")
@@ -91,7 +93,17 @@ async def test_install_upgrade_uninstall(
     }
     history = json.loads(await second.helm("history", second.release, "-o", "json"))
     assert [(entry["revision"], entry["status"]) for entry in history][-1] == (2, "deployed")
-    await play(second, caller, machines[0], after)
+    async with reached(second, caller) as octans:
+        number = await octans.run(after, [machines[0].address], [{"raw": "true"}])
+        told = await octans.ended(number)
+    assert (told["status"], told["log"]) == (SUCCESS, "[]")
+    assert not told["log_complete"], "the API does not find what the status tells of"
+    await wait_for(
+        "the task is held for its log in the store only",
+        lambda: admin.get(TASKS, second.tasks_namespace, names.object_name(number)),
+        lambda task: task["metadata"]["finalizers"] == [names.ARCHIVE_FINALIZER],
+        seconds=10,
+    )
 
     await second.helm("uninstall", second.release, "--wait")
     await wait_for(
@@ -106,6 +118,8 @@ async def test_install_upgrade_uninstall(
     page = await admin.list(TASKS, second.tasks_namespace)
     kept = {item["spec"]["taskName"]: item["status"]["phase"] for item in page.items}
     assert kept == {first: "Succeeded", after: "Succeeded"}, "uninstall keeps the tasks"
+    held = [item["metadata"].get("finalizers") for item in page.items]
+    assert held == [None, None], "and none of them is held by what is not there any more"
     assert await second.kubectl("get", "configmaps", f"--selector={names.LABEL_TASK_UID}") != ""
 
     await second.install(second.values(replicas=1, crds=False))

@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
+
 from api import results
+from api.tasklogs import stored
 from crds import archive
 from crds.archive import Chunk
 from crds.frames import Kind, encode
 from crds.records import Part, Result
+from tests.unit.seen import task
 
 
 def frames(count: int, text: str = "") -> list[bytes]:
@@ -110,6 +114,17 @@ def test_a_result_in_short_form_is_told_only_where_its_whole_form_was_not_read()
         9000
     ] * 2
     assert tasks(reader.short(reader.parts)) == ["t2"]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "count"),
+    [([], 20), ([(0, 3, 5)], 17), ([(0, 1, 3), (0, 18, 22)], 14), ([(1, 3, 5), (0, 21, 0)], 20)],
+)
+def test_what_the_archive_must_hold(gaps: list[tuple[int, int, int]], count: int) -> None:
+    missing = [{"slice": index, "first": first, "last": last} for index, first, last in gaps]
+    part = {"index": 0, "lastSequence": 20}
+    told = task(status={"slices": [part], "log": {"missing": missing}})
+    assert stored(told, told.status.slices[0]) == count
 
 
 def test_times_that_are_none_do_no_harm() -> None:
