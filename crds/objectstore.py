@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import obstore
 from obstore import exceptions
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings
 
 from crds import errors
@@ -36,8 +36,12 @@ _CHUNK: Final = re.compile(r"(\d+)/(\d+)-(\d+)\.gz\Z")
 _REASON: Final = "ObjectStore"
 _ATTEMPT: Final = timedelta(seconds=1)
 """Of a call; it is tried again for about twice as long."""
-_CLIENT: Final = {"allow_http", "timeout", "connect_timeout", "proxy_url", "user_agent"}
-"""What obstore's client has options for; among a store's own options they end the process."""
+_CLIENT: Final = re.compile(
+    r"(aws_|google_|azure_)?(allow_|connect_timeout|default_content_type|http1_|http2_|pool_|proxy_"
+    r"|randomize_|read_timeout|timeout|user_agent)",
+    re.IGNORECASE,
+)
+"""Options of obstore's client. Where they stand among a store's own, obstore ends the process."""
 _MOMENT: Final = 4.0
 """Seconds in which a list or a chunk is there."""
 _LONG: Final = 12.0
@@ -76,13 +80,6 @@ class StoreSettings(BaseSettings):
     archive_credentials: str = Field(
         "", description="Folder with a file for each further, secret option."
     )
-
-    @field_validator("archive_options")
-    @classmethod
-    def _known(cls, options: dict[str, str]) -> dict[str, str]:
-        if wrong := sorted({name.lower().removeprefix("aws_") for name in options} & _CLIENT):
-            raise ValueError(f"can't hold {', '.join(wrong)}")
-        return options
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
@@ -208,7 +205,11 @@ class ObjectArchive:
         """The client, made anew when the mounted credentials have changed."""
         options = self._settings.archive_options | _mounted(self._settings.archive_credentials)
         if self._made is None or self._made[0] != options:
-            self._made = options, _connect(self.place, options)
+            try:
+                self._made = options, _connect(self.place, options)
+            except ValueError as error:
+                text = f"{self.place}: with the mounted ones, {error}."
+                raise errors.Forbidden(text, reason=_REASON) from error
         return self._made[1]
 
     @contextmanager
@@ -227,6 +228,9 @@ class ObjectArchive:
 
 
 def _connect(url: str, options: dict[str, str]) -> ObjectStore:
+    """ValueError, with a sentence that quotes no value, where the options are wrong."""
+    if wrong := sorted(filter(_CLIENT.match, options)):
+        raise ValueError(f"the options can't hold {', '.join(wrong)}")
     if url.startswith("file:"):
         return LocalStore(urlsplit(url).path, mkdir=True, automatic_cleanup=True)
     plain = any(value.startswith("http://") for value in options.values())

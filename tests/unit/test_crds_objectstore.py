@@ -93,6 +93,15 @@ async def test_credentials_that_change_are_read_again(tmp_path: Path) -> None:
         assert f"Credential={name}" in urls[0]
 
 
+@pytest.mark.parametrize("wrong", ["planted", "aws_timeout"])
+async def test_a_secret_with_other_keys_is_told(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / wrong).write_text("3s")
+    settings = StoreSettings(archive_url="s3://bucket", archive_credentials=str(tmp_path))
+    kept = ObjectArchive(settings, lambda _: None)
+    with pytest.raises(errors.Forbidden, match="with the mounted ones, the options"):
+        await kept.append(task(), archive.pack("u", 0, 1, LINES))
+
+
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
@@ -103,7 +112,7 @@ async def test_credentials_that_change_are_read_again(tmp_path: Path) -> None:
         ("s3://bucket?key=planted", {}, "must hold a bucket and a prefix only"),
         ("file://archive", {}, "must name a folder"),
         ("s3://bucket", {"allow_http": "true"}, "can't hold allow_http"),
-        ("s3://bucket", {"AWS_TIMEOUT": "3s"}, "can't hold timeout"),
+        ("s3://bucket", {"AWS_TIMEOUT": "3s"}, "can't hold AWS_TIMEOUT"),
         ("s3://bucket", {"planted": "x"}, "the options do not fit the store"),
     ],
 )
