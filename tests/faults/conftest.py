@@ -18,6 +18,7 @@ from tests.faults.components import Components
 from tests.faults.judge import Judge
 from tests.faults.recorder import Recorder, recording
 from tests.faults.schedule import schedule
+from tests.faults.tally import TALLY
 from tests.faults.trials import Ground
 
 SEED: Final = "OCTANS_TEST_FAULTS_SEED"
@@ -92,3 +93,11 @@ def trials(
     """Makes tasks that something is done to, with a controller at work."""
     assert controller.running
     return Ground(tasks, kubectl, machines, judge)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the faults came to."""
+    if TALLY.runs:
+        terminalreporter.section(f"faults, {SEED}={_seed()}")
+        for line in TALLY.told():
+            terminalreporter.line(line)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from crds.archive import CONFIG_MAPS, Chunk
 from crds.configmaps import ConfigMapArchive
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
@@ -11,6 +12,7 @@ from tests.cluster.platform.tasks import Tasks
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.oracle import History, Seen, violations
 from tests.faults.recorder import Recorder
+from tests.faults.tally import TALLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,10 @@ class Judge:
         `due`: when it had to have ended, by time.time(). `ends`: its last phase; empty: it is gone.
         """
         there = await TaskStore(self.tasks.client, self.tasks.namespace).get(name)
-        archive = ConfigMapArchive(self.tasks.client, self.tasks.namespace)
         history = History(
             states=await self._states(there, uid),
             pods=self.recorder.pods(uid),
-            chunks=[chunk async for chunk in archive.read(there)] if there else None,
+            chunks=await self._chunks(there),
             marks={machine.address: await machine.marks(name) for machine in self.machines},
             due=due,
             strangers=frozenset(strangers),
@@ -50,12 +51,22 @@ class Judge:
             texts=dict(texts or {}),
         )
         wrong = violations(history)
+        TALLY.judged(history, wrong)
         last = history.states[-1].object.get("status", {}) if history.states else {}
         if ends and last.get("phase") != ends:
             wrong.append(f"it ended {last.get('phase')}: {last.get('message')}")
         if ends == "" and there is not None:
             wrong.append("it is still there")
         return wrong
+
+    async def _chunks(self, there: AnsibleTask | None) -> list[Chunk] | None:
+        """What ConfigMaps hold of its log; tests with an object store look at that themselves."""
+        if there is None or there.status.log is None:
+            return None if there is None else []
+        if there.status.log.archive != CONFIG_MAPS:
+            return None
+        archive = ConfigMapArchive(self.tasks.client, self.tasks.namespace)
+        return [chunk async for chunk in archive.read(there)]
 
     async def _states(self, there: AnsibleTask | None, uid: str) -> list[Seen]:
         """Its states, once the recorder has been shown the one that it has now."""

@@ -296,3 +296,4 @@ _JUDGES: Final[dict[str, Callable[[History], Iterator[str]]]] = {
     "I7": _secret,
     "I8": _once,
 }
+INVARIANTS: Final = tuple(_JUDGES)

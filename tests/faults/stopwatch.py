@@ -1,12 +1,12 @@
 """How long stops take until no process of a task is left."""
 
-import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
 from tests.cluster.platform.waiting import wait_for
+from tests.faults.tally import TALLY, spread
 from tests.faults.trials import GRACE, Trial
 
 MOST: Final = GRACE + 5.0
@@ -34,17 +34,12 @@ class Stopwatch:
             seconds=MOST,
             every=0.1,
         )
-        self.seconds[phase].append(monotonic() - accepted)
+        took = monotonic() - accepted
+        self.seconds[phase].append(took)
+        TALLY.took("from an accepted stop until no process was left", took)
 
     def told(self) -> list[str]:
         """A line for each phase, and one for all."""
         every = [one for some in self.seconds.values() for one in some]
         rows = [*self.seconds.items(), ("all", every)] if every else []
-        return [f"{phase}: {len(some)} stops, {_spread(some)}" for phase, some in rows]
-
-
-def _spread(seconds: list[float]) -> str:
-    if len(seconds) == 1:
-        return f"{seconds[0]:.1f} s"
-    parts = statistics.quantiles(seconds, n=100, method="inclusive")
-    return f"p50 {parts[49]:.1f} s, p95 {parts[94]:.1f} s, most {max(seconds):.1f} s"
+        return [f"{phase}: {spread(some)}" for phase, some in rows]

@@ -19,6 +19,7 @@ from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.oracle import History, violations
+from tests.faults.tally import TALLY
 
 pytestmark = [pytest.mark.faults, pytest.mark.seconds(30)]
 
@@ -106,7 +107,9 @@ async def asked(front: Front, *, stop: bool) -> list[str]:
         SECRETS, front.tasks.namespace, labels=f"{names.LABEL_TASK_UID}={uid}"
     )
     history.leftovers = [f"secrets/{each['metadata']['name']}" for each in secrets.items]
-    return [*found, *violations(history)]
+    wrong = violations(history)
+    TALLY.judged(history, wrong)
+    return [*found, *wrong]
 
 
 @pytest.mark.parametrize("stop", [False, True], ids=["a run with params", "a stop"])
