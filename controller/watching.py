@@ -32,10 +32,17 @@ _LONGEST_PAUSE: Final = 4.0
 _STOP: Final = 3.0
 """Seconds that kopf has to end by itself."""
 _STOP_TICK: Final = 1.0
+_END: Final = 10.0
+"""Seconds that kopf has to end once something of it has ended; it takes 5 s where it waits for what
+it has started."""
 
 
 class BlindError(RuntimeError):
     """A watch does not show what lists find; the process is better started anew."""
+
+
+class StuckError(RuntimeError):
+    """kopf began to end and does not come to it."""
 
 
 class Watches:
@@ -132,13 +139,27 @@ def _watch(namespace: str, show: Show, stop: threading.Event) -> None:
     while not stop.is_set():
         began = time.monotonic()
         try:
-            asyncio.run(_operate(namespace, show, stop))
+            _run(namespace, show, stop)
         except Exception as error:
             log.warning("watches ended", extra={"error": type(error).__name__})
         if time.monotonic() - began > _LONGEST_PAUSE:
             pause = _FIRST_PAUSE
         stop.wait(pause)
         pause = min(_LONGEST_PAUSE, 2 * pause)
+
+
+def _run(namespace: str, show: Show, stop: threading.Event) -> None:
+    """One life of kopf, in a loop of its own, which is left as it is where kopf is stuck: closing
+    it would wait for the same tasks."""
+    runner = asyncio.Runner()
+    try:
+        runner.run(_operate(namespace, show, stop))
+    except StuckError:
+        raise
+    except BaseException:
+        runner.close()
+        raise
+    runner.close()
 
 
 async def _operate(namespace: str, show: Show, stop: threading.Event) -> None:
@@ -152,13 +173,22 @@ async def _operate(namespace: str, show: Show, stop: threading.Event) -> None:
         flag.set()
 
     passing = asyncio.create_task(pass_on())
+    ours = asyncio.all_tasks()
+    roots = await kopf.spawn_tasks(
+        registry=handlers.registry(show),
+        settings=handlers.operator_settings(),
+        namespaces=[namespace],
+        standalone=True,
+        stop_flag=flag,
+    )
+    running = asyncio.create_task(kopf.run_tasks(roots, ignored=ours))
     try:
-        await kopf.operator(
-            registry=handlers.registry(show),
-            settings=handlers.operator_settings(),
-            namespaces=[namespace],
-            standalone=True,
-            stop_flag=flag,
-        )
+        await asyncio.wait(roots, return_when=asyncio.FIRST_COMPLETED)
+        # NB: then kopf ends, and waits without a limit for all that it has started. A watch that is
+        # asking for credentials at that moment, after 401, may never end.
+        done, _ = await asyncio.wait([running], timeout=_END)
+        if not done:
+            raise StuckError
+        await running
     finally:
         passing.cancel()

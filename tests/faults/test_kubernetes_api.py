@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -37,6 +38,11 @@ pytestmark = pytest.mark.faults
 
 MOST: Final = 15.0
 """Seconds for which a fault lasts; it may end sooner with the tasks."""
+RESYNC: Final = 10
+"""Seconds between two looks at everything."""
+WATCH_AGE: Final = "octans_watch_age_seconds{"
+SIGHT: Final = 30.0
+"""Seconds after a fault in which watches are known again to show what there is."""
 BLIND: Final = 90.0
 """Seconds after which a blind controller has ended, to be started anew."""
 
@@ -70,7 +76,7 @@ class Ground:
         return {
             "KUBECONFIG": str(self.kubeconfig),
             "OCTANS_LEASE_SECONDS": "2",
-            "OCTANS_RESYNC_SECONDS": "10",
+            "OCTANS_RESYNC_SECONDS": str(RESYNC),
         }
 
     async def create(self) -> dict[str, str]:
@@ -83,6 +89,12 @@ class Ground:
             body = manifest(name, addresses, tasks=[mark(name), *work], slices=hosts)
             uids[name] = (await self.tasks.create(body)).metadata.uid
         return uids
+
+    async def ages(self) -> list[float]:
+        """For how long each watch has been out of touch, as the controller tells it."""
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+            lines = (await http.get(f"{self.controller.url}/metrics")).text.splitlines()
+        return [float(line.split()[1]) for line in lines if line.startswith(WATCH_AGE)]
 
     async def ended(self, uids: dict[str, str], seconds: float) -> bool:
         """Whether all tasks have ended by then; a controller that ended itself is started again,
@@ -197,3 +209,26 @@ async def test_a_blind_controller_is_started_anew(ground: Ground) -> None:
         due = time.time() + 60
         wrong += await ground.judge.found(name, uid, due=due, ends="Succeeded")
     assert wrong == []
+
+
+@pytest.mark.seconds(75)
+async def test_watches_begin_again_after_credentials_were_refused(ground: Ground) -> None:
+    """Again and again: kopf ends each time, and may be stuck in it."""
+    await ground.start()
+    for _ in range(3):
+        ground.proxy.becomes(lambda _: Refuse(401, "Unauthorized"))
+        await asyncio.sleep(3)  # that is the fault
+        ground.proxy.becomes(None)
+        await asyncio.sleep(7)  # kopf waits 5 s for what it has started
+    restored = time.time()
+    uids = await ground.create()
+    assert await ground.ended(uids, 60)
+    await asyncio.sleep(max(0.0, restored + SIGHT - time.time()))
+    ages = await ground.ages()
+    print(f"{SIGHT:.0f} s after: {ages}")
+    assert len(ages) == 3
+    assert max(ages) < SIGHT / 2, ground.controller.tail()
+    assert ground.restarts == 0
+    for name, uid in uids.items():
+        await ground.tasks.let_go(name)
+        assert await ground.judge.found(name, uid, ends="Succeeded") == []
