@@ -14,11 +14,17 @@ from tests.cluster.platform.machines import Machine
 from tests.cluster.platform.tasks import Tasks
 from tests.faults.judge import Judge
 from tests.faults.lives import Ground, Life, Scenario, live, none_left
+from tests.faults.schedule import timed
 
 pytestmark = pytest.mark.faults
 
 PARTS: Final = 4
 """Tests over which the points of a scenario are spread."""
+SECONDS: Final = {
+    "one slice": 60, "two slices": 75, "a stop": 40, "a deletion": 40, "a name conflict": 35,
+    "a handover": 90, "an expiry": 65,
+}  # fmt: skip
+"""What each of them takes."""
 
 
 async def _stop(ground: Ground, name: str) -> None:
@@ -79,9 +85,8 @@ async def points_of(ground: Ground, row: str) -> list[str]:
     return ground.points[row]
 
 
-@pytest.mark.seconds(60)
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("row", SCENARIOS)
+@pytest.mark.parametrize("row", timed(SCENARIOS, SECONDS))
 async def test_the_controller_ends_at_a_write(ground: Ground, row: str, part: int) -> None:
     """Each in a life of its own; nothing runs twice, is lost, or is left."""
     scenario = SCENARIOS[row]
