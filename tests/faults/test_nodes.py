@@ -14,7 +14,7 @@ from tests.cluster.platform.processes import HostProcess
 from tests.faults.components import Components
 from tests.faults.trials import Ground, Told
 
-pytestmark = [pytest.mark.faults, pytest.mark.seconds(75)]
+pytestmark = [pytest.mark.faults, pytest.mark.seconds(90)]
 
 NODE: Final = "worker"
 TIMEOUT, MARGIN, GRACE = 10, 10, 5
