@@ -109,14 +109,14 @@ async def parallel_run(request: Request) -> Response:
         return _accepted(call, task, warning)
     task = await _ended(call, task)
     label = f"{names.LABEL_TASK_UID}={task.metadata.uid}"
-    lacking = loglines.warning([task])
+    lacking: list[AnsibleTask] = []
     try:
-        logs = call.front.logs.each([task], label, loglines.line)
+        logs = call.front.logs.each([task], label, loglines.line, lacking)
         lines = [line async for line in logs]
     except LogAway:
         lines = await call.front.logs.from_pods(task, loglines.line)
-        lacking = loglines.incomplete(task)
-    return _about(call, task, call.dialect.log(lines), warning, lacking)
+        lacking.append(task)
+    return _about(call, task, call.dialect.log(lines), warning, loglines.warning([task], lacking))
 
 
 @router.post("/api/stop", **openapi.STOP)
@@ -151,7 +151,7 @@ async def check(request: Request) -> Response:
         task_status=told.view.status,
         correlation=call.headers.correlation or told.correlation,
         age=age,
-        warnings=("the log can't be read at the moment",) if told.view.log_unread else (),
+        warnings=("the log can't be read, or not all of it",) if told.view.log_unread else (),
     )
 
 
@@ -168,11 +168,12 @@ async def getlog(request: Request) -> Response:
         raise NotFound(call.dialect.MISSING_LOG)
     tasks.sort(key=lambda task: (task.metadata.creation_timestamp, provenance.number(task)))
     line = partial(loglines.line, host=ask.host)
-    lines = [found async for found in call.front.logs.each(tasks, label, line)]
+    lacking: list[AnsibleTask] = []
+    lines = [found async for found in call.front.logs.each(tasks, label, line, lacking)]
     return answer(
         call.dialect.log(lines),
         correlation=call.headers.correlation,
-        warnings=(loglines.warning(tasks),),
+        warnings=(loglines.warning(tasks, lacking),),
     )
 
 

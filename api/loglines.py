@@ -36,23 +36,20 @@ class Line:
         return head + "\n\t" + "".join(f"message: {text}\n\t" for text in self.messages)
 
 
-def warning(tasks: Iterable[AnsibleTask]) -> str:
+def warning(tasks: Iterable[AnsibleTask], lacking: Iterable[AnsibleTask] = ()) -> str:
     """That lines of some of the tasks may be missing, for a header; empty where none are.
 
-    Of tasks that have ended only: what still runs is read from its pods.
+    By the status of tasks that have ended: what still runs is read from its pods. And those of
+    which something was not to be read.
     """
-    lacking = [
-        task
+    unread = {task.metadata.uid for task in lacking}
+    ids = [
+        str(provenance.number(task))
         for task in tasks
-        if task.finished and task.status.log is not None and not task.status.log.complete
+        if task.metadata.uid in unread
+        or (task.finished and task.status.log is not None and not task.status.log.complete)
     ]
-    return incomplete(*lacking) if lacking else ""
-
-
-def incomplete(*tasks: AnsibleTask) -> str:
-    """That lines of these tasks may be missing."""
-    ids = [str(provenance.number(task)) for task in tasks]
-    return f"the log of {listed(ids)} is incomplete"
+    return f"the log of {listed(ids)} is incomplete" if ids else ""
 
 
 def matches(task: AnsibleTask, ask: LogAsk) -> bool:

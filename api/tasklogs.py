@@ -1,16 +1,17 @@
 """Reading what tasks have left behind: the archives and, while they run, the pods' logs.
 
-Never a whole log at a time: chunk by chunk, part by part.
+A log is read chunk by chunk and part by part; what is kept of it in memory is what is answered.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from api.newest import Newest
+from api.newest import Newest, size_of
 from api.problems import LogAway
-from api.results import Entry, SliceReader
+from api.results import Entry, SliceReader, log_object
 from crds import errors
 from crds.archive import CONFIG_MAPS, Chunk
 from crds.archives import Archives
@@ -28,8 +29,21 @@ _AT_ONCE: Final = 8
 """Tasks whose results are in memory at a time, and pods whose logs are read."""
 _LISTED_BYTES: Final = 64 * 1024 * 1024
 """Of archives, as the runners wrote them, that one list call may bring in."""
-_OF_A_RESULT: Final = 300
-"""Bytes of a result's JSON beside its texts."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How the log of a task is to be read, and whether all of it was there."""
+
+    task: AnsibleTask
+    newest: Newest | None = None
+    """Where it is given, only what is newest is asked for, and nothing that is under way."""
+    listed: list[Chunk] | None = None
+    """What its archive holds, where that is known already."""
+    parts: bool = True
+    """Whether parts beyond the limit of a pod's log are read."""
+    lacking: bool = False
+    """The archive does not hold what the status tells."""
 
 
 class TaskLogs:
@@ -48,18 +62,26 @@ class TaskLogs:
         if task.status.log is None or not task.status.log.records:
             return found
         live = await self._live(task) if task.finished else {}
+        reading = _Reading(task, newest=found)
         try:
-            async for entry in self._entries(task, live, newest=found):
+            async for entry in self._entries(reading, live):
                 found.add(entry)
         except LogAway:
             return Newest(limit, unread=True)
+        found.unread = reading.lacking
         return found
 
     async def each(
-        self, found: list[AnsibleTask], label: str, make: Callable[[AnsibleTask, Entry], T | None]
+        self,
+        found: list[AnsibleTask],
+        label: str,
+        make: Callable[[AnsibleTask, Entry], T | None],
+        lacking: list[AnsibleTask],
     ) -> AsyncIterator[T]:
         """What `make` makes of the results of some tasks, task by task, in order of time; those not
         archived yet and what is under way, too. LogAway where an archive does not answer.
+
+        `lacking` gets the tasks of which the archive does not hold what the status tells.
 
         `label` fits the ConfigMaps of all of them: one list call where they are small, as a rule.
         """
@@ -72,7 +94,11 @@ class TaskLogs:
         async def one(task: AnsibleTask) -> list[T]:
             live = await self._live(task, until, places)
             kept = None if listed is None else listed.get(task.metadata.uid)
-            return await _sorted(task, self._entries(task, live, listed=kept), make)
+            reading = _Reading(task, listed=kept)
+            made = await _sorted(task, self._entries(reading, live), make)
+            if reading.lacking:
+                lacking.append(task)
+            return made
 
         for at in range(0, len(found), _AT_ONCE):
             for made in await asyncio.gather(*map(one, found[at : at + _AT_ONCE])):
@@ -84,32 +110,28 @@ class TaskLogs:
     ) -> list[T]:
         """The same of what the pods of one task still have, without any archive."""
         live = await self._live(task, ended=True)
-        return await _sorted(task, self._entries(task, live, listed=[]), make)
+        return await _sorted(
+            task, self._entries(_Reading(task, listed=[], parts=False), live), make
+        )
 
     async def _entries(
-        self,
-        task: AnsibleTask,
-        live: Mapping[int, bytes],
-        *,
-        newest: Newest | None = None,
-        listed: list[Chunk] | None = None,
+        self, reading: "_Reading", live: Mapping[int, bytes]
     ) -> AsyncIterator[Entry]:
-        """The results in the archive, or the chunks `listed` of it, then those in pods' logs, then
-        those beyond the limit of a pod's log; of these only what is `newest`, where that is given,
-        else also what is under way."""
+        """The results in the archive, then those in pods' logs, then those beyond the limit of a
+        pod's log, then what is under way."""
+        task, newest = reading.task, reading.newest
         readers = {index: SliceReader(index) for index in range(task.spec.slice_count)}
-        async for chunk in self._chunks(task, listed):
+        async for chunk in self._chunks(task, reading.listed):
             if chunk.index in readers:
                 for entry in readers[chunk.index].feed(chunk.lines()):
                     yield entry
         for index, log in live.items():
             for entry in readers[index].feed(log.splitlines()):
                 yield entry
-        if newest is not None:
-            parts = [part for part in task.status.slices if part.index in readers]
-            newest.unread = any(readers[part.index].count < stored(task, part) for part in parts)
+        parts = [part for part in task.status.slices if part.index in readers]
+        reading.lacking = any(readers[part.index].count < stored(task, part) for part in parts)
         for reader in readers.values():
-            async for entry in self._overflow(task, reader, newest):
+            async for entry in self._overflow(reading, reader):
                 yield entry
             if newest is None and not task.finished:
                 for entry in reader.under_way():
@@ -123,24 +145,26 @@ class TaskLogs:
         try:
             async for chunk in self._archives.of(task).walk(task):
                 yield chunk
+        except errors.StoreNotConfigured:
+            return  # what the status tells of is lacking
         except errors.ClusterError as error:
             raise _away(task, error) from error
 
-    async def _overflow(
-        self, task: AnsibleTask, reader: SliceReader, newest: Newest | None
-    ) -> AsyncIterator[Entry]:
+    async def _overflow(self, reading: "_Reading", reader: SliceReader) -> AsyncIterator[Entry]:
         """The parts from the last to the first, as far as they are asked for, then in short form
         what is in none of those that were read."""
+        task, newest = reading.task, reading.newest
         read: list[Part] = []
         size = 0
-        for part in reversed(reader.parts):
+        for part in reversed(reader.parts if reading.parts else []):
             if newest is not None and size >= newest.limit:
                 break
             found = await self._part(task, reader, part)
             if found is None:
+                reading.lacking = True
                 continue
             read.append(part)
-            size += sum(map(_weight, found))
+            size += sum(size_of(log_object(entry.result)) for entry in found)
             for entry in found:
                 yield entry
         short = reader.short(read)
@@ -241,13 +265,6 @@ def _refused(task: AnsibleTask) -> bool:
 
 def _soon() -> float:
     return asyncio.get_running_loop().time() + _LIVE_SECONDS
-
-
-def _weight(entry: Entry) -> int:
-    """Bytes that a result takes as JSON, at least."""
-    found = entry.result
-    texts = (found.cmd, found.stdout, found.stderr, found.msg, found.diff)
-    return _OF_A_RESULT + sum(len(text) for text in texts if text)
 
 
 def _away(task: AnsibleTask, error: errors.ClusterError) -> Exception:

@@ -206,7 +206,7 @@ class Carrier:
         except errors.NotLeading:
             raise
         except errors.ClusterError as error:
-            if not give_up and not isinstance(error, errors.Elsewhere):
+            if not give_up and not isinstance(error, errors.StoreNotConfigured):
                 raise
             text = f"{error} What it holds of this task's log, under {task.metadata.uid}, is left."
             await self._announce(task, "LogLeft", text, warning=True)

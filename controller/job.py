@@ -124,8 +124,8 @@ def job(task: AnsibleTask, settings: Settings) -> Object:
 
 
 def end_of_life(job: JobView, settings: Settings, ended: datetime, *, crowded: bool) -> Object:
-    """What a Job's spec gets once its task has ended, so that it goes some time later. Whoever
-    writes it, and whenever, writes the same.
+    """What a Job's spec gets once its task has ended, so that it goes some time later. It
+    follows from the task's end and does not depend on when it is written.
 
     The deadline is for a Job that would not finish by itself: resumed, or given a pod by others, it
     makes a further pod, which stays behind its gate. A pod that just ends has its grace.

@@ -127,7 +127,7 @@ class Sessions:
     def _archive_of(self, task: AnsibleTask) -> Archive:
         try:
             return self._archives.of(task)
-        except errors.Elsewhere:
+        except errors.StoreNotConfigured:
             # Its pod is read from the beginning, and what it says kept where logs go now.
             return self._archives.current
 
@@ -140,8 +140,9 @@ class Sessions:
         since = self._unread.setdefault(uid, now)
         fresh = {index: SliceLog(index) for index in logs}
         try:
-            async with asyncio.timeout(_MOMENT):
+            async with asyncio.timeout(_MOMENT) as limit:
                 async for chunk in archive.read(task):
+                    limit.reschedule(asyncio.get_running_loop().time() + _MOMENT)
                     if chunk.index in fresh:
                         fresh[chunk.index].restore(chunk)
         except (errors.ClusterError, TimeoutError) as error:

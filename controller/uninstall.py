@@ -5,13 +5,19 @@ Nobody removes logs from the object store afterwards, so no task may wait for th
 
 import asyncio
 import logging
+import sys
+from typing import Final
 
 from controller.settings import Settings
 from crds import environment, errors, logs, names, provenance
 from crds.client import Client
+from crds.model import AnsibleTask
 from crds.tasks import TaskStore
 
 log = logging.getLogger("controller")
+
+_ATTEMPTS: Final = 5
+"""Of a write that meets others."""
 
 
 def main() -> None:
@@ -19,7 +25,11 @@ def main() -> None:
     environment.allow_deep_json()
     settings = environment.load(Settings)
     logs.configure(settings.log_level)
-    asyncio.run(_run(settings))
+    try:
+        asyncio.run(_run(settings))
+    except errors.ClusterError as error:
+        log.error("tasks are still held", extra={"reason": str(error)})
+        sys.exit(1)
 
 
 async def _run(settings: Settings) -> None:
@@ -33,16 +43,26 @@ async def _run(settings: Settings) -> None:
 async def let_go(tasks: TaskStore) -> None:
     """Take the finalizer for logs from all ended tasks; their objects stay in the store."""
     async for task in tasks.list(labels=names.LABEL_FINISHED):
-        if names.ARCHIVE_FINALIZER not in task.metadata.finalizers:
-            continue
-        kept = (name for name in task.metadata.finalizers if name != names.ARCHIVE_FINALIZER)
+        if names.ARCHIVE_FINALIZER in task.metadata.finalizers:
+            await _let_go(tasks, task)
+
+
+async def _let_go(tasks: TaskStore, task: AnsibleTask) -> None:
+    found: AnsibleTask | None = task
+    for _ in range(_ATTEMPTS):
+        if found is None:
+            return
+        kept = (name for name in found.metadata.finalizers if name != names.ARCHIVE_FINALIZER)
         nothing = provenance.Changes({}, {})
         try:
-            await tasks.write_metadata(task, changes=nothing, finalizers=tuple(kept))
+            await tasks.write_metadata(found, changes=nothing, finalizers=tuple(kept))
         except errors.NotFound:
-            continue
+            return
         except errors.Conflict:
-            log.warning("changed meanwhile", extra={"task": task.metadata.name})
+            found = await tasks.get(task.metadata.name)  # it has changed meanwhile
+            continue
+        return
+    raise errors.Conflict(f"{task.metadata.name} goes on changing")
 
 
 if __name__ == "__main__":

@@ -44,12 +44,21 @@ def pack(task_uid: str, index: int, first: int, lines: list[bytes]) -> Chunk:
     return Chunk(task_uid, index, first, first + len(lines) - 1, data)
 
 
+UNPACKED: Final = 32 * 1024 * 1024
+"""Bytes of lines that a gzip stream of ours holds at most, and bytes that it takes itself."""
+_GZIP: Final = 31
+"""The largest window, in gzip's format."""
+
+
 def unpack(data: bytes) -> list[bytes]:
-    """The lines in a gzip stream; none where it is damaged."""
+    """The lines in a gzip stream; none where it is damaged, or larger than any of ours: what pods
+    upload is theirs to choose."""
+    stream = zlib.decompressobj(_GZIP)
     try:
-        return gzip.decompress(data).splitlines()
-    except (OSError, EOFError, zlib.error):
+        lines = stream.decompress(data, UNPACKED)
+    except zlib.error:
         return []
+    return lines.splitlines() if stream.eof else []
 
 
 def finalizers(place: str) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ class Archives:
         return self.store or self.config_maps
 
     def of(self, task: AnsibleTask) -> Archive:
-        """Where the log of a task is, or is to go; Elsewhere where that is in a store that is not
-        this installation's any more."""
+        """Where the log of a task is, or is to go; StoreNotConfigured where that is another store
+        than the one that is set."""
         place = task.status.log.archive if task.status.log is not None else None
         if place is None:
             return self.current
@@ -30,4 +30,4 @@ class Archives:
             return self.config_maps
         if self.store is not None and place == self.store.place:
             return self.store
-        raise errors.Elsewhere(f"The log is in {place}, which is not set up any more.")
+        raise errors.StoreNotConfigured(f"The log is in {place}, which is not set up any more.")

@@ -9,7 +9,7 @@
     ├── Unauthorized     our own credentials are not accepted (401)
     ├── Forbidden        we may not do this (403)
     │   └── OverQuota    a ResourceQuota of the namespace is used up (403)
-    ├── Elsewhere        a log is in an object store that is not set up any more
+    ├── StoreNotConfigured  a log is in an object store that is not set up any more
     └── Unavailable      away, slow, overloaded: trying again may help (429, 5xx, network)
         └── NotLeading   not sent: this process does not hold the Lease at the moment
 
@@ -66,7 +66,7 @@ class OverQuota(Forbidden):
     """A ResourceQuota of the namespace is used up; the message names it."""
 
 
-class Elsewhere(ClusterError):
+class StoreNotConfigured(ClusterError):
     """A log is in an object store that is not set up any more."""
 
 

@@ -12,7 +12,7 @@ An object's name says what is in it, so writing it a second time changes nothing
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -26,11 +26,13 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings
 
 from crds import errors
-from crds.archive import Chunk, unpack
+from crds.archive import UNPACKED, Chunk, unpack
 from crds.model import AnsibleTask
 
 PARTS: Final = 48
-"""Parts of a slice's overflow; of 8 MiB each (runner/overflow.py)."""
+"""Parts of a slice's overflow at most, of 8 MiB each (controller/runner/overflow.py)."""
+_URLS: Final = 384 * 1024
+"""Bytes that the URLs of a task may take in its input, which a Secret holds: at most 1 MiB."""
 _SCHEMES: Final = ("s3", "gs", "az", "file")
 _CHUNK: Final = re.compile(r"(\d+)/(\d+)-(\d+)\.gz\Z")
 _REASON: Final = "ObjectStore"
@@ -46,7 +48,12 @@ _MOMENT: Final = 4.0
 """Seconds in which a list or a chunk is there."""
 _LONG: Final = 12.0
 """Seconds in which a part of an overflow is there."""
+_AHEAD: Final = 16
+"""Chunks that are read at a time."""
+_PUT: Final = 2.5
+"""Seconds in which a chunk is written; see controller/archiving.py."""
 _PAUSE: Final = 2.0
+"""Seconds for which nothing is asked of a store that did not answer."""
 _LONGEST: Final = timedelta(days=7)
 """For which S3 takes a pre-signed URL."""
 
@@ -119,7 +126,7 @@ class ObjectArchive:
         name = f"{task.metadata.uid}/{chunk.index}/{chunk.first:09}-{chunk.last:09}.gz"
         self._fence(f"PUT {name}")
         try:
-            with self._words():
+            async with self._answered(_PUT):
                 await obstore.put_async(self._store(), name, chunk.data)
         except errors.NotFound as error:
             # What stores say of a bucket that is not there, and some of a key that they don't know.
@@ -131,13 +138,22 @@ class ObjectArchive:
         """Nothing goes for want of room."""
 
     async def read(self, task: AnsibleTask) -> AsyncIterator[Chunk]:
-        """All chunks of one task, by slice and first frame, one in memory at a time."""
+        """All chunks of one task, by slice and first frame, a few in memory at a time."""
         uid = task.metadata.uid
         found = [match for name in await self._names(uid) if (match := _CHUNK.search(name))]
-        for index, first, last in sorted(tuple(map(int, match.groups())) for match in found):
+        spans = sorted(tuple(map(int, match.groups())) for match in found)
+
+        async def one(index: int, first: int, last: int) -> Chunk | None:
             name = f"{uid}/{index}/{first:09}-{last:09}.gz"
-            with suppress(errors.NotFound):  # it is being removed
-                yield Chunk(uid, index, first, last, await self._get(name))
+            try:
+                return Chunk(uid, index, first, last, await self._get(name))
+            except errors.NotFound:
+                return None  # it is being removed
+
+        for at in range(0, len(spans), _AHEAD):
+            for chunk in await asyncio.gather(*(one(*span) for span in spans[at : at + _AHEAD])):
+                if chunk is not None:
+                    yield chunk
 
     def walk(self, task: AnsibleTask) -> AsyncIterator[Chunk]:
         """The same: a list of a prefix is cheap here."""
@@ -146,18 +162,19 @@ class ObjectArchive:
     async def overflow(self, task: AnsibleTask, index: int, part: int) -> list[bytes]:
         """The lines of a part of a slice's overflow; none where it is damaged."""
         name = f"{task.metadata.uid}/{_part(index, part)}"
-        return unpack(await self._get(name, _LONG))
+        return await asyncio.to_thread(unpack, await self._get(name, _LONG))
 
     async def clear(self, task: AnsibleTask) -> None:
         """Remove all of a task's objects."""
-        names = await self._names(task.metadata.uid)
-        self._fence(f"DELETE {task.metadata.uid}/")
-        with self._words():
+        uid = task.metadata.uid
+        # Again, since others may do the same: then a deletion may end half-way.
+        while names := await self._names(uid):
+            self._fence(f"DELETE {uid}/")
             try:
-                if names:
+                with self._words():
                     await obstore.delete_async(self._store(), names)
-            except (exceptions.NotFoundError, FileNotFoundError):
-                return  # somebody else was faster; the next look finds what is left
+            except errors.NotFound:
+                continue
 
     async def uploads(self, task: AnsibleTask, seconds: int) -> Uploads:
         """Where the task's pods may upload their overflow, for so many seconds; nowhere where the
@@ -165,31 +182,34 @@ class ObjectArchive:
         store = self._store()
         if not isinstance(store, S3Store | GCSStore | AzureStore):
             return Uploads()
-        slices = task.spec.slice_count
-        uid = task.metadata.uid
-        names = [f"{uid}/{_part(at, part)}" for at in range(slices) for part in range(PARTS)]
+        lasting = min(timedelta(seconds=seconds), _LONGEST)
+        slices, uid = task.spec.slice_count, task.metadata.uid
         with self._words():
-            lasting = min(timedelta(seconds=seconds), _LONGEST)
-            urls = await obstore.sign_async(store, "PUT", names, lasting)
+            first = await obstore.sign_async(store, "PUT", f"{uid}/{_part(0, 0)}", lasting)
+            parts = min(PARTS, _URLS // (slices * (len(first) + 3)))
+            names = [f"{uid}/{_part(at, part)}" for at in range(slices) for part in range(parts)]
+            urls = await obstore.sign_async(store, "PUT", names, lasting) if names else ()
         azure = isinstance(store, AzureStore)
         return Uploads(
-            tuple(tuple(urls[at : at + PARTS]) for at in range(0, len(urls), PARTS)),
+            tuple(tuple(urls[at : at + parts]) for at in range(0, len(urls), parts or 1)),
             {"x-ms-blob-type": "BlockBlob"} if azure else {},
         )
 
     async def _names(self, uid: str) -> list[str]:
-        async with self._reading(_MOMENT):
+        async with self._answered(_MOMENT):
             stream = obstore.list(self._store(), prefix=f"{uid}/")
             return [str(found["path"]) async for page in stream for found in page]
 
     async def _get(self, name: str, seconds: float = _MOMENT) -> bytes:
-        async with self._reading(seconds):
+        async with self._answered(seconds):
             found = await obstore.get_async(self._store(), name)
+            if found.meta["size"] > UNPACKED:
+                return b""  # none of ours
             return bytes(await found.bytes_async())
 
     @asynccontextmanager
-    async def _reading(self, seconds: float) -> AsyncIterator[None]:
-        """A read may take so long; where one gets no answer, others don't wait for one, either."""
+    async def _answered(self, seconds: float) -> AsyncIterator[None]:
+        """A call may take so long; where one gets no answer, others don't wait for one, either."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._away_until:
             raise errors.Unavailable(f"{self.place} did not answer just now.", reason=_REASON)
@@ -203,7 +223,12 @@ class ObjectArchive:
 
     def _store(self) -> ObjectStore:
         """The client, made anew when the mounted credentials have changed."""
-        options = self._settings.archive_options | _mounted(self._settings.archive_credentials)
+        try:
+            mounted = _mounted(self._settings.archive_credentials)
+        except (OSError, UnicodeError) as error:
+            text = f"{self.place}: the mounted credentials can't be read."
+            raise errors.Forbidden(text, reason=_REASON) from error
+        options = self._settings.archive_options | mounted
         if self._made is None or self._made[0] != options:
             try:
                 self._made = options, _connect(self.place, options)

@@ -107,7 +107,7 @@ async def test_a_store_that_is_away_holds_up_no_end(
         assert lacking.missing
         assert f"{store.url} did not answer." in (lacking.message or ""), lacking
         told = await octans.post("check", {"id": number})
-        assert told.headers["Warning"] == '''299 - "the log can't be read at the moment"'''
+        assert told.headers["Warning"] == '''299 - "the log can't be read, or not all of it"'''
         lines = await octans.post("getlog", {}, {"X-CORRELATION-ID": label})
         assert (lines.status_code, lines.headers["Retry-After"]) == (503, "15")
         assert "archive of the logs" in lines.text

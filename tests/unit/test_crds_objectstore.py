@@ -1,5 +1,6 @@
 """The archive in an object store, in a folder; tests/cluster/test_object_store.py has real S3."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,25 @@ async def test_pods_get_a_url_a_part_that_holds_no_secret() -> None:
     assert "planted" not in str(found.urls)
 
 
+async def test_the_urls_of_many_slices_fit_a_secret() -> None:
+    options = {"region": "r", "access_key_id": "a", "secret_access_key": "s"}
+    for token in ("", "t" * 900):
+        options["session_token"] = token
+        settings = StoreSettings(archive_url="s3://bucket/logs", archive_options=dict(options))
+        store = ObjectArchive(settings, lambda _: None)
+        for slices in (1, 8, 100):
+            many = task(hosts=[f"h{at}" for at in range(slices)], slices=slices)
+            urls = (await store.uploads(many, 60)).urls
+            assert len(urls) == slices
+            assert len({len(some) for some in urls}) == 1
+            assert len(str(urls)) < 512 * 1024
+
+
+def test_what_is_larger_than_any_of_ours_is_not_unpacked() -> None:
+    assert archive.unpack(gzip.compress(b"a\n" * 20_000_000)) == []
+    assert archive.unpack(gzip.compress(b"a\nb\n")[:-4]) == []
+
+
 async def test_credentials_that_change_are_read_again(tmp_path: Path) -> None:
     (tmp_path / "aws_access_key_id").write_text("first\n")
     (tmp_path / "aws_secret_access_key").write_text("s")
@@ -93,13 +113,24 @@ async def test_credentials_that_change_are_read_again(tmp_path: Path) -> None:
         assert f"Credential={name}" in urls[0]
 
 
-@pytest.mark.parametrize("wrong", ["planted", "aws_timeout"])
-async def test_a_secret_with_other_keys_is_told(tmp_path: Path, wrong: str) -> None:
-    (tmp_path / wrong).write_text("3s")
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("planted", b"3s", "with the mounted ones, the options"),
+        ("aws_timeout", b"3s", "with the mounted ones, the options"),
+        ("aws_region", b"\xff", "the mounted credentials can't be read"),
+    ],
+)
+async def test_a_secret_that_does_not_fit_is_told(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
     settings = StoreSettings(archive_url="s3://bucket", archive_credentials=str(tmp_path))
     kept = ObjectArchive(settings, lambda _: None)
-    with pytest.raises(errors.Forbidden, match="with the mounted ones, the options"):
+    with pytest.raises(errors.Forbidden, match=said):
         await kept.append(task(), archive.pack("u", 0, 1, LINES))
+    with pytest.raises(errors.Forbidden, match=said):
+        await kept.uploads(task(), 60)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +160,10 @@ async def test_nothing_is_written_by_a_process_that_does_not_lead(tmp_path: Path
         raise errors.NotLeading(write)
 
     settings = StoreSettings(archive_url=f"file://{tmp_path}")
+    await ObjectArchive(settings, lambda _: None).append(task(), archive.pack("u", 0, 1, LINES))
     kept = ObjectArchive(settings, fence)
     with pytest.raises(errors.NotLeading):
         await kept.append(task(), archive.pack("u", 0, 1, LINES))
     with pytest.raises(errors.NotLeading):
         await kept.clear(task())
-    assert files(tmp_path) == []
+    assert len(files(tmp_path)) == 1
