@@ -212,7 +212,7 @@ class ObjectArchive:
         """A call may take so long; where one gets no answer, others don't wait for one, either."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._away_until:
-            raise errors.Unavailable(f"{self.place} did not answer just now.", reason=_REASON)
+            raise errors.Unavailable(f"{self.place} did not answer.", reason=_REASON)
         try:
             with self._words():
                 async with asyncio.timeout(seconds):
