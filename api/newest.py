@@ -74,6 +74,10 @@ class Newest:
             self._size -= size
             _leave(self._left, self._floor, old)
 
+    def leaves_out(self, entry: Entry) -> bool:
+        """Whether a result is so old that it is not kept."""
+        return self._floor is not None and entry.place <= self._floor
+
     def log(self) -> Log:
         """The results in order of time; a first one says what is left out."""
         log = [item for *_, item in sorted(self._kept, key=lambda kept: kept[:2])]

@@ -7,11 +7,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, TypeVar
 
-from api.newest import Newest, size_of
+from api.newest import Newest
 from api.problems import LogAway
-from api.results import Entry, SliceReader, log_object
+from api.results import Entry, SliceReader
 from crds import errors
 from crds.archive import CONFIG_MAPS, Chunk
 from crds.archives import Archives
@@ -155,18 +156,20 @@ class TaskLogs:
         what is in none of those that were read."""
         task, newest = reading.task, reading.newest
         read: list[Part] = []
-        size = 0
         for part in reversed(reader.parts if reading.parts else []):
-            if newest is not None and size >= newest.limit:
-                break
             found = await self._part(task, reader, part)
             if found is None:
                 reading.lacking = True
                 continue
             read.append(part)
-            size += sum(size_of(log_object(entry.result)) for entry in found)
             for entry in found:
                 yield entry
+            if (
+                newest is not None
+                and found
+                and newest.leaves_out(min(found, key=attrgetter("place")))
+            ):
+                break  # parts before it are older still
         short = reader.short(read)
         for entry in short:
             yield entry
@@ -190,8 +193,7 @@ class TaskLogs:
 
     async def _listed(self, found: list[AnsibleTask], label: str) -> dict[str, list[Chunk]]:
         """The chunks in ConfigMaps of some tasks by the task's uid."""
-        here = [task for task in found if task.status.log is None
-                or task.status.log.archive in (None, CONFIG_MAPS)]  # fmt: skip
+        here = list(filter(_in_config_maps, found))
         by_task: dict[str, list[Chunk]] = {task.metadata.uid: [] for task in here}
         if here:
             for chunk in await self._archives.config_maps.find(label):
@@ -263,13 +265,17 @@ def _refused(task: AnsibleTask) -> bool:
     return log is not None and bool(log.missing) and not log.cut
 
 
+def _in_config_maps(task: AnsibleTask) -> bool:
+    return task.status.log is None or task.status.log.archive in (None, CONFIG_MAPS)
+
+
 def _soon() -> float:
     return asyncio.get_running_loop().time() + _LIVE_SECONDS
 
 
 def _away(task: AnsibleTask, error: errors.ClusterError) -> Exception:
     """Of an object store that it does not answer, of Kubernetes its own error."""
-    if task.status.log is None or task.status.log.archive in (None, CONFIG_MAPS):
+    if _in_config_maps(task):
         return error
     _log.warning("log not read", extra={"task": task.metadata.name, "reason": str(error)})
     return LogAway()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from controller.observed import JobView, Observed, PodView
 from controller.plan import Step
 from controller.session import Session, Sessions
 from controller.settings import Settings
-from crds import errors, names, provenance
+from crds import archive, errors, names, provenance
 from crds.archive import CONFIG_MAPS
 from crds.archives import Archives
 from crds.client import EVENTS, JOBS, PODS, SECRETS, TASKS, Client
@@ -59,7 +58,7 @@ class Carrier:
         task = seen.task
         match step:
             case plans.Adopt(changes):
-                finalizers = (*task.metadata.finalizers, *seen.finalizers)
+                finalizers = (*task.metadata.finalizers, *archive.finalizers(seen.place))
                 unique = tuple(dict.fromkeys(finalizers))
                 await self._store.write_metadata(task, changes=changes, finalizers=unique)
             case plans.Discard():
@@ -210,11 +209,7 @@ class Carrier:
                 raise
             text = f"{error} What it holds of this task's log, under {task.metadata.uid}, is left."
             await self._announce(task, "LogLeft", text, warning=True)
-        out = names.ARCHIVE_FINALIZER
-        kept = tuple(name for name in task.metadata.finalizers if name != out)
-        with suppress(errors.NotFound):
-            changes = provenance.Changes({}, {})
-            await self._store.write_metadata(task, changes=changes, finalizers=kept)
+        await self._store.drop_finalizer(task, names.ARCHIVE_FINALIZER)
 
     async def _release(self, task: AnsibleTask, ended: datetime) -> None:
         out = {names.FINALIZER}

@@ -10,7 +10,7 @@ from controller.plan import Adopt, DeleteJob, Discard, Plan, Retire, Start, Step
 from controller.progress import LOOK_AGAIN, until_retry
 from controller.reasons import End
 from controller.verdict import Verdict
-from crds import names, provenance
+from crds import archive, names, provenance
 from crds.conditions import Phase, Reason
 from crds.model import AnsibleTask, Status
 from crds.provenance import Changes
@@ -31,7 +31,8 @@ def decide(seen: Observed, now: datetime) -> Plan:
     if task.finished:
         return _retire(seen, now)
     changes = provenance.corrections(task)
-    if changes or (deleted is None and not {*seen.finalizers} <= {*task.metadata.finalizers}):
+    wanted = {*archive.finalizers(seen.place)}
+    if changes or (deleted is None and not wanted <= {*task.metadata.finalizers}):
         return Plan(before=(Adopt(_with_note(seen, changes)),), again=0)
     if _is_back(seen):
         # A Job that is there is its forerunner's.

@@ -7,7 +7,7 @@ from typing import Final
 
 from controller.capacity import Lack
 from controller.results import HostBook
-from crds import names, ranges
+from crds import ranges
 from crds.archive import CONFIG_MAPS
 from crds.conditions import Phase
 from crds.model import AnsibleTask, SliceStatus
@@ -233,8 +233,6 @@ class Observed:
     """Since when the API has been about to write the params Secret; None: it has."""
     place: str = CONFIG_MAPS
     """Where its log is kept, as archive.Archive.place."""
-    finalizers: tuple[str, ...] = (names.FINALIZER,)
-    """Those that it is to have while it runs."""
     archive_in: float = 0.0
     """Seconds until the archive is tried again."""
     stop_since: datetime | None = None

@@ -20,7 +20,7 @@ from controller.registry import Registry
 from controller.session import Session, Sessions
 from controller.settings import Settings
 from controller.workqueue import WorkQueue
-from crds import archive, errors, names
+from crds import errors, names
 from crds.archives import Archives
 from crds.client import PODS, TASKS, Client
 from crds.conditions import Reason
@@ -104,7 +104,6 @@ class Reconciler:
             refusal=session.refused or jobs.refusal(task, self._settings),
             pending_since=task.metadata.creation_timestamp if task.pending else None,
             place=session.archive.place,
-            finalizers=archive.finalizers(session.archive.place),
             archive_in=session.archiving.wait(time.monotonic()),
             stop_since=session.stop_since,
             opened=session.opened,

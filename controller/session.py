@@ -116,10 +116,9 @@ class Sessions:
         found = self._sessions.get(uid)
         if found is not None:
             return found
-        logs = {index: SliceLog(index) for index in range(task.spec.slice_count)}
-        archive = self._archive_of(task)
+        archive, logs = self._archive_of(task), _empty(task)
         if task.status.slices and not task.finished:
-            logs = await self._restored(task, archive, logs)
+            logs = await self._restored(task, archive)
         session = Session(uid, task.metadata.name, logs, archive)
         self._sessions[uid] = session
         return session
@@ -131,29 +130,27 @@ class Sessions:
             # Its pod is read from the beginning, and what it says kept where logs go now.
             return self._archives.current
 
-    async def _restored(
-        self, task: AnsibleTask, archive: Archive, logs: dict[int, SliceLog]
-    ) -> dict[int, SliceLog]:
+    async def _restored(self, task: AnsibleTask, archive: Archive) -> dict[int, SliceLog]:
         """The logs as far as they are archived; from the beginning again, where the archive has
         been away for so long that the task may not wait for it."""
         uid, now = task.metadata.uid, time.monotonic()
         since = self._unread.setdefault(uid, now)
-        fresh = {index: SliceLog(index) for index in logs}
+        logs = _empty(task)
         try:
             async with asyncio.timeout(_MOMENT) as limit:
                 async for chunk in archive.read(task):
                     limit.reschedule(asyncio.get_running_loop().time() + _MOMENT)
-                    if chunk.index in fresh:
-                        fresh[chunk.index].restore(chunk)
+                    if chunk.index in logs:
+                        logs[chunk.index].restore(chunk)
         except (errors.ClusterError, TimeoutError) as error:
             if now - since < _MOMENT and not isinstance(error, TimeoutError):
                 raise
             log.warning("archive not read", extra={"task": task.metadata.name})
-            fresh = logs
+            logs = _empty(task)
         self._unread.pop(uid, None)
-        for found in fresh.values():
+        for found in logs.values():
             found.cut = task.status.log is not None and task.status.log.cut
-        return fresh
+        return logs
 
     def follow(self, session: Session, index: int, pod: str, changed: Callable[[], None]) -> None:
         """See to it that a slice's pod is being read."""
@@ -222,3 +219,7 @@ class Sessions:
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
+
+
+def _empty(task: AnsibleTask) -> dict[int, SliceLog]:
+    return {index: SliceLog(index) for index in range(task.spec.slice_count)}

@@ -13,7 +13,7 @@ from controller.results import HostBook
 from controller.unarchived import Unarchived
 from crds import archive, frames
 from crds.frames import Frame, Kind
-from crds.records import Part, RunStatus, Summary
+from crds.records import RunStatus, Summary
 
 TAIL: Final = 16 * 1024
 """Bytes of Ansible's output kept for status."""
@@ -121,11 +121,6 @@ class SliceLog:
     def over(self) -> bool:
         """Whether nothing more comes."""
         return self.end is not None or self.exhausted
-
-    @property
-    def parts(self) -> list[Part]:
-        """The parts of its overflow that the object store has taken."""
-        return self.overflow.parts
 
     @property
     def unarchived(self) -> int:

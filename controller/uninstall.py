@@ -9,7 +9,7 @@ import sys
 from typing import Final
 
 from controller.settings import Settings
-from crds import environment, errors, logs, names, provenance
+from crds import environment, errors, logs, names
 from crds.client import Client
 from crds.model import AnsibleTask
 from crds.tasks import TaskStore
@@ -52,12 +52,8 @@ async def _let_go(tasks: TaskStore, task: AnsibleTask) -> None:
     for _ in range(_ATTEMPTS):
         if found is None:
             return
-        kept = (name for name in found.metadata.finalizers if name != names.ARCHIVE_FINALIZER)
-        nothing = provenance.Changes({}, {})
         try:
-            await tasks.write_metadata(found, changes=nothing, finalizers=tuple(kept))
-        except errors.NotFound:
-            return
+            await tasks.drop_finalizer(found, names.ARCHIVE_FINALIZER)
         except errors.Conflict:
             found = await tasks.get(task.metadata.name)  # it has changed meanwhile
             continue

@@ -123,7 +123,7 @@ class ObjectArchive:
 
     async def append(self, task: AnsibleTask, chunk: Chunk) -> Chunk:
         """Keep a chunk."""
-        name = f"{task.metadata.uid}/{chunk.index}/{chunk.first:09}-{chunk.last:09}.gz"
+        name = _chunk(task.metadata.uid, chunk.index, chunk.first, chunk.last)
         self._fence(f"PUT {name}")
         try:
             async with self._answered(_PUT):
@@ -144,9 +144,9 @@ class ObjectArchive:
         spans = sorted(tuple(map(int, match.groups())) for match in found)
 
         async def one(index: int, first: int, last: int) -> Chunk | None:
-            name = f"{uid}/{index}/{first:09}-{last:09}.gz"
             try:
-                return Chunk(uid, index, first, last, await self._get(name))
+                data = await self._get(_chunk(uid, index, first, last))
+                return Chunk(uid, index, first, last, data)
             except errors.NotFound:
                 return None  # it is being removed
 
@@ -161,7 +161,7 @@ class ObjectArchive:
 
     async def overflow(self, task: AnsibleTask, index: int, part: int) -> list[bytes]:
         """The lines of a part of a slice's overflow; none where it is damaged."""
-        name = f"{task.metadata.uid}/{_part(index, part)}"
+        name = _part(task.metadata.uid, index, part)
         return await asyncio.to_thread(unpack, await self._get(name, _LONG))
 
     async def clear(self, task: AnsibleTask) -> None:
@@ -185,9 +185,9 @@ class ObjectArchive:
         lasting = min(timedelta(seconds=seconds), _LONGEST)
         slices, uid = task.spec.slice_count, task.metadata.uid
         with self._words():
-            first = await obstore.sign_async(store, "PUT", f"{uid}/{_part(0, 0)}", lasting)
+            first = await obstore.sign_async(store, "PUT", _part(uid, 0, 0), lasting)
             parts = min(PARTS, _URLS // (slices * (len(first) + 3)))
-            names = [f"{uid}/{_part(at, part)}" for at in range(slices) for part in range(parts)]
+            names = [_part(uid, at, part) for at in range(slices) for part in range(parts)]
             urls = await obstore.sign_async(store, "PUT", names, lasting) if names else ()
         azure = isinstance(store, AzureStore)
         return Uploads(
@@ -283,5 +283,9 @@ def _mounted(folder: str) -> dict[str, str]:
     return {file.name: file.read_text(encoding="utf-8").strip() for file in files}
 
 
-def _part(index: int, part: int) -> str:
-    return f"{index}/overflow-{part:03}.gz"
+def _chunk(uid: str, index: int, first: int, last: int) -> str:
+    return f"{uid}/{index}/{first:09}-{last:09}.gz"
+
+
+def _part(uid: str, index: int, part: int) -> str:
+    return f"{uid}/{index}/overflow-{part:03}.gz"

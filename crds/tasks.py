@@ -1,6 +1,7 @@
 """Reading and writing AnsibleTasks of one namespace, as models."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from crds import errors, names, provenance
@@ -92,6 +93,13 @@ class TaskStore:
                 TASKS, self.namespace, task.metadata.name, patch, subresource="status"
             )
         )
+
+    async def drop_finalizer(self, task: AnsibleTask, finalizer: str) -> None:
+        """Hold the task by that no longer; Conflict where it has changed since it was read."""
+        kept = tuple(name for name in task.metadata.finalizers if name != finalizer)
+        nothing = provenance.Changes({}, {})
+        with suppress(errors.NotFound):
+            await self.write_metadata(task, changes=nothing, finalizers=kept)
 
     async def write_metadata(
         self,

@@ -14,7 +14,7 @@ from controller.decide import PENDING, decide
 from controller.observed import LogView, Observed, PodView, Terminated, Turn
 from controller.plan import Plan
 from controller.results import HostBook
-from crds import archive, errors, names, provenance
+from crds import errors, names, provenance
 from crds.conditions import FINISHED, SUCCEEDED, Phase, Reason
 from crds.model import AnsibleTask
 from crds.records import RunStatus
@@ -34,7 +34,7 @@ def returned(**spec: Any) -> AnsibleTask:
     return task(meta={"annotations": provenance.note_begun(other)}, **spec)
 
 
-IN_A_STORE = archive.finalizers("s3://bucket")
+IN_A_STORE = "s3://bucket"
 
 
 def left(**meta: Any) -> AnsibleTask:
@@ -128,10 +128,10 @@ STEPS = {
             "finalizers": [], "generation": 2, "deletionTimestamp": "2026-01-02T03:04:00Z"}),
             job=None), []),
     "its log is to go where it does not go with the task: held for that first": (
-        seen(task(), job=None, finalizers=IN_A_STORE), ["Adopt"]),
+        seen(task(), job=None, place=IN_A_STORE), ["Adopt"]),
     "nothing more holds a task that is being deleted": (
         seen(claimed(cancel=True, meta={"deletionTimestamp": "2026-01-02T03:04:00Z"}),
-             started(deadline=1), stop_since=ago(3), finalizers=IN_A_STORE), ["Follow"]),
+             started(deadline=1), stop_since=ago(3), place=IN_A_STORE), ["Follow"]),
     "ended, let go and deleted, but for its log": (seen(left(), job=None), ["Unarchive"]),
     "ended, with the mark of another object: marked anew": (
         seen(task(status=s.TERMINAL, meta={"finalizers": [], "labels": {

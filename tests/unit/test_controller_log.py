@@ -164,7 +164,7 @@ def test_what_of_the_overflow_is_not_stored(row: str, ended: bool) -> None:
         log.close(replace(whole, status=RunStatus.RUNNING))
     view = log.view()
     assert (view.complete, view.overflow_missing, view.kept) == (True, missing, not missing)
-    assert (log.parts, log.overflow.told) == (parts, told)
+    assert (log.overflow.parts, log.overflow.told) == (parts, told)
     again = SliceLog(0)
     while (chunk := log.waiting.chunk("uid")) is not None:
         log.archived(chunk)

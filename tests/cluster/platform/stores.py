@@ -36,16 +36,15 @@ class Store:
 
     def overflow(self, uid: str, index: int = 0) -> list[Frame]:
         """The frames in the parts of a slice's overflow, in order."""
-        parts = sorted((self.folder / uid / str(index)).glob("overflow-*.gz"))
-        lines = [line for part in parts for line in gzip.decompress(part.read_bytes()).splitlines()]
-        return [frame for line in lines if (frame := frames.parse(line)) is not None]
+        return self._frames(uid, index, "overflow-*.gz")
 
     def chunks(self, uid: str, index: int = 0) -> list[Frame]:
         """The frames in a slice's chunks, in order."""
-        chunks = sorted((self.folder / uid / str(index)).glob("0*.gz"))
-        lines = [
-            line for file in chunks for line in gzip.decompress(file.read_bytes()).splitlines()
-        ]
+        return self._frames(uid, index, "0*.gz")
+
+    def _frames(self, uid: str, index: int, names: str) -> list[Frame]:
+        files = sorted((self.folder / uid / str(index)).glob(names))
+        lines = [line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
         return [frame for line in lines if (frame := frames.parse(line)) is not None]
 
 
