@@ -253,7 +253,12 @@ def stragglers(seen: Observed) -> list[Step]:
 
 
 def _unfinishable(seen: Observed, claims: tuple[SliceStatus, ...]) -> bool:
-    """Whether the Job would stay for ever: an index of it will never run, so no TTL begins."""
+    """Whether the Job would stay for ever: an index of it will never run, so no TTL begins.
+
+    A pod that was deleted before it had a node keeps the Job's finalizer, as the Job controller
+    takes it for unfinished, until the pod collector looks, every 20 s. Without the Job it goes.
+    """
     if seen.job is not None and seen.job.suspended:
         return True
-    return len(claims) < len(seen.slices()) or any(pod.gated for pod in seen.pods)
+    unstarted = any(pod.gated or pod.nowhere for pod in seen.pods)
+    return unstarted or len(claims) < len(seen.slices())

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import kopf
 
-from controller.views import JOB_NAME_LABEL, disruption
+from controller.observed import PodView
+from controller.views import JOB_NAME_LABEL, pod_view
 from crds import names
 from crds.client import JOBS, PODS, TASKS
 
@@ -26,9 +27,8 @@ class Shown(NamedTuple):
     """Its resource version; those of one kind can be compared."""
     job: str = ""
     """The Job that a pod belongs to; empty: none."""
-    uid: str = ""
-    disruption: str = ""
-    """Reason of a pod's condition DisruptionTarget: why the cluster is about to end it."""
+    pod: PodView | None = None
+    """The pod, where it is one."""
 
 
 Show = Callable[[Shown], None]
@@ -61,8 +61,7 @@ def _handler(plural: str, show: Show) -> Callable[..., Awaitable[None]]:
                 name=str(meta.name),
                 version=int(meta.get("resourceVersion", "0")),
                 job=meta.labels.get(JOB_NAME_LABEL, ""),
-                uid=str(meta.uid),
-                disruption=disruption(event["status"]),
+                pod=pod_view(event["body"]) if plural == PODS.plural else None,
             )
         )
 

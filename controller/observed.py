@@ -1,7 +1,7 @@
 """What one pass over a task sees: frozen values, read from Kubernetes' JSON without judgement."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -59,8 +59,14 @@ class PodView:
     terminated: Terminated | None = None
     deadline: int | None = None
     """activeDeadlineSeconds."""
+    gone: bool = False
+    """Its object is gone; the rest is what was last true of it."""
     shared: bool = False
     """Whether it has containers that are not ours; they may go on when the runner has ended."""
+
+    def as_gone(self) -> "PodView":
+        """The same pod, with its object gone."""
+        return replace(self, gone=True, deleting=True)
 
     @property
     def over(self) -> bool:
@@ -77,6 +83,11 @@ class PodView:
     def holds_place(self) -> bool:
         """Whether it takes room on a node."""
         return self.scheduled is not None and not self.over
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether it was deleted before it had a node; the API server gives it none any more."""
+        return self.deleting and not (self.over or self.scheduled or self.started)
 
     @property
     def unborn(self) -> bool:
@@ -240,8 +251,10 @@ class Observed:
     """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None
     """When progress was last written to status."""
-    disrupted: Mapping[str, str] = field(default_factory=dict)
-    """Why the cluster was about to end a pod that may be gone by now, by its uid."""
+    gone: Mapping[str, PodView] = field(default_factory=dict)
+    """Claimed pods whose objects are gone, as a watch showed them last, by uid."""
+    vanished: frozenset[str] = frozenset()
+    """Uids of claimed pods that went a moment ago; a watch is about to show them once more."""
 
     def slices(self) -> list[SliceView]:
         """A view for each of the Job's indexes."""

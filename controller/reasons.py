@@ -55,19 +55,18 @@ def end_of(seen: Observed, part: SliceView) -> End | None:
 
 
 def _end(seen: Observed, part: SliceView) -> End | None:
-    claim, pod, log = part.claim, part.pod, part.log
-    if claim is None:
+    claim, log = part.claim, part.log
+    if claim is None or (part.pod is None and claim.pod_uid in seen.vanished):
         return None
-    if log.end is not None and _explained(seen, log.end, pod):
+    pod = part.pod or seen.gone.get(claim.pod_uid or "")
+    if log.end is not None and _explained(seen, log.end, part.pod):
         return _by_summary(seen, log.end, pod)
-    if pod is not None and pod.deleting and not (pod.over or pod.scheduled or pod.started):
-        return _never_started(seen, pod)  # the API server gives such a pod no node any more
-    if pod is not None and not (pod.settled or (pod.over and seen.stop_since is not None)):
-        return None
-    if not _closed(part):
+    if pod is not None and pod.nowhere:
+        return _never_started(seen, pod)
+    if not (_settled(seen, part.pod) and _closed(part)):
         return None
     if pod is None:
-        return _gone(seen, log, seen.disrupted.get(claim.pod_uid or "", ""))
+        return _gone(seen, log, None)
     if not part.begun and pod.unborn:
         return _never_started(seen, pod)
     return _by_pod(seen, pod, log)
@@ -82,6 +81,11 @@ def _explained(seen: Observed, summary: Summary, pod: PodView | None) -> bool:
     if summary.status is RunStatus.STOPPED and seen.stop_since is None:
         return pod.deleting or _lost(seen.job, pod) is not Reason.POD_DELETED
     return True
+
+
+def _settled(seen: Observed, pod: PodView | None) -> bool:
+    """Whether its kubelet has said all that matters, or can't say any more."""
+    return pod is None or pod.settled or (pod.over and seen.stop_since is not None)
 
 
 def _closed(part: SliceView) -> bool:
@@ -156,13 +160,11 @@ def _disrupted(reason: str) -> Reason:
     return Reason.NODE_LOST if reason in _NODE_IS_GONE else Reason.EVICTED
 
 
-def _gone(seen: Observed, log: LogView, disruption: str = "") -> End:
-    """The pod is gone, and its log held no end; `disruption`: why the cluster had it go."""
+def _gone(seen: Observed, log: LogView, pod: PodView | None) -> End:
+    """The log held no end, and no node told how the container ended."""
     if seen.stop_since is not None:
         return End(Reason.STOPPED, _ran(log))
-    if disruption:
-        return End(_disrupted(disruption), _ran(log))
-    return End(_lost(seen.job, None), _ran(log))
+    return End(_lost(seen.job, pod), _ran(log))
 
 
 def _ran(log: LogView) -> str:
@@ -172,11 +174,11 @@ def _ran(log: LogView) -> str:
 
 
 def _by_pod(seen: Observed, pod: PodView, log: LogView) -> End:
-    """The pod is over, and its log held no end: the container's state decides."""
+    """The pod is over or gone, and its log held no end: the container's state decides."""
     ended = pod.terminated
     if ended is None:
         # It was deleted while it started, and its node gave no account of the container.
-        return _gone(seen, log)
+        return _gone(seen, log, pod)
     summary = summary_of(pod)
     if summary is not None and log.run is not None and summary.run != log.run:
         summary = None  # not the runner's: a play can write to the pod's termination file, too

@@ -17,7 +17,7 @@ from controller.observed import Limits, Observed, Turn
 from controller.obstacles import room_of
 from controller.plan import Plan, Start
 from controller.registry import Registry
-from controller.session import Session, Sessions
+from controller.session import LAST_SHOWN, Session, Sessions
 from controller.settings import Settings
 from controller.workqueue import WorkQueue
 from crds import errors, names
@@ -73,6 +73,8 @@ class Reconciler:
         seen = await self._judge(found, session, now)
         plan = decide(seen, now)
         await self._carry_out(plan, seen, session, now)
+        if seen.vanished and plan.again is None:
+            return LAST_SHOWN
         return plan.again
 
     async def _judge(self, found: Seen, session: Session, now: datetime) -> Observed:
@@ -87,8 +89,8 @@ class Reconciler:
         claimed = {part.pod_uid for part in task.status.slices}
         there = {pod.uid for pod in found.pods}
         for part in task.status.slices:
-            if part.pod_uid not in there and part.index in session.followers:
-                session.followers[part.index].pod_gone()
+            if part.pod_uid and part.pod_uid not in there and not task.finished:
+                session.pod_gone(part.index, part.pod_uid)
         for pod in found.pods:
             if pod.uid in claimed and not pod.gated:
                 session.opened.setdefault(pod.index, now)
@@ -108,7 +110,8 @@ class Reconciler:
             stop_since=session.stop_since,
             opened=session.opened,
             last_write=session.last_write,
-            disrupted=session.disrupted,
+            gone=session.shown,
+            vanished=session.vanished(),
         )
         return seen if task.finished else self._queue_up(seen, session, now, begun=begun)
 
@@ -221,8 +224,8 @@ class Reconciler:
             self.queue.add(seen.name)
             return
         name = seen.job if seen.kind == PODS.plural else seen.name
-        if seen.disruption:
-            self.sessions.disrupted(name, seen.uid, seen.disruption)
+        if seen.pod is not None:
+            self.sessions.shown(name, seen.pod.as_gone() if seen.deleted else seen.pod)
         if name and self.registry.knows(name):
             self.queue.add(name, _GATHER)
         elif name and self.registry.free(datetime.now(UTC)):

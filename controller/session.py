@@ -13,7 +13,7 @@ from typing import Final
 
 from controller.capacity import Lack, Retry
 from controller.follow import Follower
-from controller.observed import LogView
+from controller.observed import LogView, PodView
 from controller.settings import Settings
 from controller.slicelog import SliceLog
 from crds import errors
@@ -28,6 +28,8 @@ _SOON = 0.2
 _MOMENT: Final = 10.0
 """Seconds for which an archive that does not answer is waited for: as a rule the Kubernetes API
 answers nothing else then."""
+LAST_SHOWN: Final = 1.0
+"""Seconds within which a watch shows a pod once more that a list does not find any more."""
 _LONGEST_PAUSE: Final = 15.0
 _MOST_LINGERING: Final = 64
 """Ended tasks whose lines are kept for an archive that refuses them; by default 1 MiB each."""
@@ -77,8 +79,11 @@ class Session:
     """Where its log is kept."""
     readers: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     followers: dict[int, Follower] = field(default_factory=dict)
-    disrupted: dict[str, str] = field(default_factory=dict)
-    """Why the cluster was about to end a pod when a watch last showed it, by the pod's uid."""
+    shown: dict[str, PodView] = field(default_factory=dict)
+    """Pods that are over, about to be ended by the cluster or gone, as a watch showed them last, by
+    uid."""
+    missing: dict[str, float] = field(default_factory=dict)
+    """Since when claimed pods are not there any more, by uid, on a monotonic clock."""
     archiving: ArchiveState = field(default_factory=ArchiveState)
     stop_since: datetime | None = None
     refused: str | None = None
@@ -94,6 +99,21 @@ class Session:
     opened: dict[int, datetime] = field(default_factory=dict)
     """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None
+
+    def pod_gone(self, index: int, uid: str) -> None:
+        """The pod that a slice has claimed is not there any more."""
+        self.missing.setdefault(uid, time.monotonic())
+        if index in self.followers:
+            self.followers[index].pod_gone()
+
+    def vanished(self) -> frozenset[str]:
+        """Uids of missing pods whose end a watch has not shown yet, but will in a moment."""
+        begin = time.monotonic() - LAST_SHOWN
+        return frozenset(
+            uid
+            for uid, since in self.missing.items()
+            if since > begin and not (uid in self.shown and self.shown[uid].gone)
+        )
 
 
 class Sessions:
@@ -163,11 +183,13 @@ class Sessions:
         session.followers[index] = follower
         session.readers[index] = asyncio.create_task(follower.run(), name=f"follow {pod}")
 
-    def disrupted(self, name: str, pod_uid: str, reason: str) -> None:
-        """A watch has shown why the cluster is about to end a pod of a task object of that name."""
+    def shown(self, name: str, pod: PodView) -> None:
+        """A watch has shown a pod of a task object of that name."""
+        if not (pod.gone or pod.over or pod.disruption):
+            return
         for session in self._sessions.values():
             if session.name == name:
-                session.disrupted[pod_uid] = reason
+                session.shown[pod.uid] = pod
 
     async def linger(self, uid: str) -> None:
         """The task has ended, but not all of its log is archived; of too many the oldest goes."""

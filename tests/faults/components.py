@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.cluster.platform.given import ROOT, Given
 from tests.cluster.platform.kubectl import run
+from tests.cluster.platform.processes import freeze
 
 _RUNNING = re.compile(r"^ +(\S+) +running, process (\d+)$", re.MULTILINE)
 _NODE = re.compile(r"^node ", re.MULTILINE)
@@ -73,7 +74,7 @@ class Components:
         """Their time stands still meanwhile."""
         pids = await self.pids()
         for component in components:
-            os.kill(pids[component], signal.SIGSTOP)
+            freeze(pids[component])
         try:
             yield
         finally:

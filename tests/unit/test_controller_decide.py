@@ -34,6 +34,11 @@ def returned(**spec: Any) -> AnsibleTask:
     return task(meta={"annotations": provenance.note_begun(other)}, **spec)
 
 
+def last(shown: PodView) -> dict[str, PodView]:
+    """What a watch showed of a pod when it went."""
+    return {shown.uid: shown.as_gone()}
+
+
 IN_A_STORE = "s3://bucket"
 
 
@@ -76,6 +81,9 @@ STEPS = {
     "the same, and it has ended": (
         seen(claimed(), over(), job=None, logs={0: s.ended_log()}),
         ["DeletePod", "Announce", "Retire"]),
+    "a pod that was deleted before it had a node goes with its Job": (
+        seen(claimed(cancel=True), pod(scheduled=None, deleting=True), stop_since=ago(1)),
+        ["DeleteJob", "Announce", "Retire"]),
     "deleted while it ran: the object stays until the Job is gone": (
         seen(claimed(meta={"deletionTimestamp": "2026-01-02T03:04:00Z"}), over(),
              logs={0: s.ended_log(RunStatus.STOPPED, 1, a="began")}, stop_since=ago(2)),
@@ -201,12 +209,19 @@ ENDS = {
         Phase.SUCCEEDED, Reason.COMPLETED),
     "pod gone": (seen(claimed()), Phase.FAILED, Reason.POD_DELETED),
     "pod gone with its node": (
-        seen(claimed(), disrupted={"p0": "DeletionByPodGC"}), Phase.FAILED, Reason.NODE_LOST),
+        seen(claimed(), gone=last(started(disruption="DeletionByPodGC"))),
+        Phase.FAILED, Reason.NODE_LOST),
     "pod gone by a drain": (
-        seen(claimed(), disrupted={"p0": "EvictionByEvictionAPI"}), Phase.FAILED, Reason.EVICTED),
+        seen(claimed(), gone=last(started(disruption="EvictionByEvictionAPI"))),
+        Phase.FAILED, Reason.EVICTED),
     "another pod gone by a drain": (
-        seen(claimed(), disrupted={"p9": "EvictionByEvictionAPI"}),
+        seen(claimed(), gone={"p9": started(disruption="EvictionByEvictionAPI")}),
         Phase.FAILED, Reason.POD_DELETED),
+    "pod gone after its memory ran out": (
+        seen(claimed(), gone=last(over(137, "OOMKilled"))), Phase.FAILED, Reason.OOM_KILLED),
+    "pod gone with its node after the runner told of SIGTERM": (
+        seen(claimed(), logs=TERMINATED, gone=last(over(4, "Error", disruption="DeletionByPodGC"))),
+        Phase.FAILED, Reason.NODE_LOST),
     "pod gone with the Job": (seen(claimed(), job=None), Phase.FAILED, Reason.JOB_DELETED),
     "pod gone from a suspended Job": (
         seen(claimed(), job=s.job(suspended=True)), Phase.FAILED, Reason.JOB_SUSPENDED),
@@ -452,7 +467,26 @@ STOPS = {
     "gone before its log was read": (
         seen(claimed(cancel=True), stop_since=NOW),
         "Whether it had begun is not known: it may have run."),
+    "gone after its node had said that it never began": (
+        seen(claimed(cancel=True), stop_since=NOW, gone=last(pod(phase="Failed"))),
+        "It never ran."),
+    "gone before it had a node": (
+        seen(claimed(cancel=True), stop_since=NOW, gone=last(pod(scheduled=None, deleting=True))),
+        "It never ran."),
+    "gone, and its last state was shown before it had a node": (
+        seen(claimed(cancel=True), stop_since=NOW, gone={
+            "p0": pod(scheduled=None, disruption="PreemptionByScheduler")}),
+        "Whether it had begun is not known: it may have run."),
+    "gone from under its kubelet": (
+        seen(claimed(cancel=True), stop_since=NOW, gone=last(pod(deleting=True))),
+        "Whether it had begun is not known: it may have run."),
 }  # fmt: skip
+
+
+def test_an_end_waits_until_a_watch_has_shown_the_last_of_a_pod() -> None:
+    status = decide(seen(claimed(), vanished=frozenset({"p0"})), NOW).status
+    assert status is not None
+    assert not status.phase.terminal
 
 
 def test_a_stop_waits_for_what_is_still_being_read() -> None:

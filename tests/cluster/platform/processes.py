@@ -5,8 +5,9 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import httpx
 
@@ -14,6 +15,9 @@ from tests.cluster.platform.given import ROOT
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 40.0
+FREEZE_SECONDS = 10.0
+STANDING = frozenset("TZX")
+"""States of threads, as in proc(5), that do nothing: stopped, ended."""
 
 
 def free_port(address: str = "127.0.0.1") -> int:
@@ -22,6 +26,31 @@ def free_port(address: str = "127.0.0.1") -> int:
         listener.bind((address, 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def freeze(pid: int) -> None:
+    """Stop the time of a process; when this returns, each of its threads stands still.
+
+    Without the wait a thread may answer one more request on the other processor.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    until = monotonic() + FREEZE_SECONDS
+    while moving := [task for task in _threads(pid) if _state(task) not in STANDING]:
+        assert monotonic() < until, f"{moving} still run after SIGSTOP"
+        sleep(0.001)
+
+
+def _threads(pid: int) -> Iterator[Path]:
+    return Path(f"/proc/{pid}/task").iterdir()
+
+
+def _state(process: Path) -> str:
+    # proc(5): the state is the first field after the name, which may hold anything.
+    try:
+        stat = (process / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"  # it ended between the two looks
+    return stat.rpartition(")")[2].split()[0]
 
 
 class HostProcess:
@@ -84,7 +113,7 @@ class HostProcess:
     def freeze(self) -> None:
         """Stop its time, as a paused virtual machine does."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def wake(self) -> None:
         """Let its time go on."""
@@ -96,9 +125,7 @@ class HostProcess:
         """Whether its time stands still."""
         if not self.running or self._process is None:
             return False
-        # proc(5): the state is the first field after the name, which may hold anything.
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0] == "T"
+        return _state(Path(f"/proc/{self._process.pid}")) == "T"
 
     def has_died(self) -> bool:
         """Whether it ended by itself since it was started; if so, it can be started again."""
