@@ -10,12 +10,18 @@ from tests.cluster.platform.calls import Work
 from tests.cluster.platform.stores import Store
 
 SAID: Final = "line of text " * 1000
+AT_ONCE: Final = 500
+"""Results of one loop: Ansible holds all of them in its memory until the loop's end."""
 
 
 def much(results: int) -> Work:
     """Work that says so many times 13 kB, and tells each time a result of as much."""
     say = {"name": "say", "debug": {"msg": "{{ item }} {{ 'line of text ' * 1000 }}"}}
-    return [say | {"loop": f"{{{{ range({results}) | list }}}}"}, {"name": "last", "raw": "true"}]
+    loops = [
+        say | {"loop": f"{{{{ range({begin}, {min(begin + AT_ONCE, results)}) | list }}}}"}
+        for begin in range(0, results, AT_ONCE)
+    ]
+    return [*loops, {"name": "last", "raw": "true"}]
 
 
 async def overflow_is_whole(store: Store, task: AnsibleTask, results: int) -> None:

@@ -61,7 +61,7 @@ class Tasks:
         return await wait_for(
             f"{name} is let go",
             lambda: self.get(name),
-            lambda task: task.metadata.finalizers == (),
+            lambda task: names.FINALIZER not in task.metadata.finalizers,
             seconds=10,
         )
 
