@@ -82,10 +82,12 @@ class SliceReader:
         return list(self._begun.values())
 
     def overflow(self, lines: Iterable[bytes]) -> list[Entry]:
-        """The results in the lines of a part."""
+        """The results in the lines of a part, which are in order."""
+        # NB: a play can overwrite a part of its own with millions of tiny frames: one at a time.
+        found = (frame for line in lines if (frame := frames.parse(line)) is not None)
         return [
             Entry(self.index, _BEHIND + record.seq, Result.read(record.data))
-            for record in frames.records(_ordered(lines))
+            for record in frames.records(found)
             if record.kind is Kind.TASK
         ]
 

@@ -28,6 +28,8 @@ _LIVE_SECONDS: Final = 2.0
 """For all pods' logs together; what takes longer is left to the archive, at most 15 s behind."""
 _AT_ONCE: Final = 8
 """Tasks whose results are in memory at a time, and pods whose logs are read."""
+_PARTS_AT_ONCE: Final = 2
+"""Parts of 8 MiB that are in memory at a time, of all requests."""
 _LISTED_BYTES: Final = 64 * 1024 * 1024
 """Of archives, as the runners wrote them, that one list call may bring in."""
 
@@ -53,6 +55,7 @@ class TaskLogs:
     def __init__(self, tasks: TaskStore, archives: Archives) -> None:
         self._tasks = tasks
         self._archives = archives
+        self._parts = asyncio.Semaphore(_PARTS_AT_ONCE)
 
     async def newest(self, task: AnsibleTask, limit: int) -> Newest:
         """The newest results that the archive holds of a task, in `limit` bytes of JSON.
@@ -182,14 +185,15 @@ class TaskLogs:
         store = self._archives.store
         if store is None:
             return None
-        try:
-            lines = await store.overflow(task, reader.index, part.part)
-        except errors.NotFound:
-            return None
-        except errors.ClusterError as error:
-            raise _away(task, error) from error
-        # 8 MiB: others want to be answered meanwhile.
-        return await asyncio.to_thread(reader.overflow, lines)
+        async with self._parts:
+            try:
+                lines = await store.overflow(task, reader.index, part.part)
+            except errors.NotFound:
+                return None
+            except errors.ClusterError as error:
+                raise _away(task, error) from error
+            # 8 MiB: others want to be answered meanwhile.
+            return await asyncio.to_thread(reader.overflow, lines)
 
     async def _listed(self, found: list[AnsibleTask], label: str) -> dict[str, list[Chunk]]:
         """The chunks in ConfigMaps of some tasks by the task's uid."""

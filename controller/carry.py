@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 
 _SIGNING = 3.0
 """Seconds in which upload URLs are to be had; most stores need no call for them."""
-_SPARE = 3600
-"""Seconds for which upload URLs hold beyond the longest life of a pod that they are for."""
 Changed = Callable[[AnsibleTask], None]
 """Called when a task's log told something new."""
 _EVENT_MESSAGE = 1000
@@ -126,13 +124,12 @@ class Carrier:
     async def _uploads(self, task: AnsibleTask) -> Uploads:
         """Where its pods may upload what their logs can't hold; nowhere where that can't be had
         within a moment: then less of a large output is kept."""
-        store, settings = self._archives.store, self._settings
+        store = self._archives.store
         if store is None:
             return Uploads()
-        wait = settings.unschedulable_seconds + settings.start_margin + settings.stop_grace
         try:
             async with asyncio.timeout(_SIGNING):
-                return await store.uploads(task, task.spec.timeout_seconds + wait + _SPARE)
+                return await store.uploads(task)
         except (errors.ClusterError, TimeoutError) as error:
             _not_recorded(task, "no uploads", error)
             return Uploads()

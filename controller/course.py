@@ -256,9 +256,13 @@ def _unfinishable(seen: Observed, claims: tuple[SliceStatus, ...]) -> bool:
     """Whether the Job would stay for ever: an index of it will never run, so no TTL begins.
 
     A pod that was deleted before it had a node keeps the Job's finalizer, as the Job controller
-    takes it for unfinished, until the pod collector looks, every 20 s. Without the Job it goes.
+    takes it for unfinished, until the pod collector looks, every 20 s. Without the Job it goes at
+    once; where other slices have run, their pods are worth more.
     """
     if seen.job is not None and seen.job.suspended:
         return True
-    unstarted = any(pod.gated or pod.nowhere for pod in seen.pods)
-    return unstarted or len(claims) < len(seen.slices())
+    parts = seen.slices()
+    nowhere = any(part.pod is not None and part.pod.nowhere for part in parts)
+    if nowhere and not any(part.begun for part in parts):
+        return True
+    return len(claims) < len(parts) or any(pod.gated for pod in seen.pods)

@@ -4,7 +4,8 @@ kopf swallows what an `on.event` handler raises and writes what it returns to th
 so a handler only says that something happened.
 """
 
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import kopf
@@ -13,6 +14,8 @@ from controller.observed import PodView
 from controller.views import JOB_NAME_LABEL, pod_view
 from crds import names
 from crds.client import JOBS, PODS, TASKS
+
+log = logging.getLogger(__name__)
 
 
 class Shown(NamedTuple):
@@ -61,11 +64,21 @@ def _handler(plural: str, show: Show) -> Callable[..., Awaitable[None]]:
                 name=str(meta.name),
                 version=int(meta.get("resourceVersion", "0")),
                 job=meta.labels.get(JOB_NAME_LABEL, ""),
-                pod=pod_view(event["body"]) if plural == PODS.plural else None,
+                pod=_pod(event["body"]) if plural == PODS.plural else None,
             )
         )
 
     return changed
+
+
+def _pod(body: Mapping[str, Any]) -> PodView | None:
+    try:
+        return pod_view(body)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # What a watch has shown is told in any case: else the watch would count as blind.
+        why = {"pod": body["metadata"]["name"], "error": type(error).__name__}
+        log.warning("pod not understood", extra=why)
+        return None
 
 
 def operator_settings() -> kopf.OperatorSettings:

@@ -38,6 +38,8 @@ async def observe(client: Client, store: TaskStore, name: str, now: datetime) ->
     if task is None:
         return None
     claimed = {part.pod_uid for part in task.status.slices}
+    if not task.finished:
+        pods += await _unlisted(client, task, {pod.uid for pod in pods})
     mine = tuple(
         pod for pod in pods if pod.uid in claimed or (job is not None and pod.owner_uid == job.uid)
     )
@@ -58,6 +60,24 @@ async def _pods(client: Client, namespace: str, name: str) -> tuple[PodView, ...
     page = await client.list(PODS, namespace, labels=f"{JOB_NAME_LABEL}={name}")
     views = (pod_view(item) for item in page.items)
     return tuple(view for view in views if view.index >= 0)
+
+
+async def _unlisted(client: Client, task: AnsibleTask, listed: set[str]) -> tuple[PodView, ...]:
+    """The claimed pods that are there and were not listed: somebody has changed their labels."""
+    wanted = {
+        part.pod: part.pod_uid
+        for part in task.status.slices
+        if part.pod and part.pod_uid not in listed
+    }
+    found = []
+    for name, uid in wanted.items():
+        try:
+            pod = pod_view(await client.get(PODS, task.metadata.namespace, name))
+        except errors.NotFound:
+            continue
+        if pod.uid == uid:
+            found.append(pod)
+    return tuple(found)
 
 
 def _podless(task: AnsibleTask, pods: tuple[PodView, ...]) -> bool:

@@ -1,7 +1,7 @@
 """What one pass over a task sees: frozen values, read from Kubernetes' JSON without judgement."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -27,6 +27,10 @@ class Terminated:
 
 _OVER: Final = ("Succeeded", "Failed")
 """Phases of a pod none of whose containers runs or will run."""
+
+
+NODE_IS_GONE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
+"""Reasons of the condition DisruptionTarget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,6 @@ class PodView:
     shared: bool = False
     """Whether it has containers that are not ours; they may go on when the runner has ended."""
 
-    def as_gone(self) -> "PodView":
-        """The same pod, with its object gone."""
-        return replace(self, gone=True, deleting=True)
-
     @property
     def over(self) -> bool:
         """Whether the runner will never run again."""
@@ -87,16 +87,18 @@ class PodView:
     @property
     def nowhere(self) -> bool:
         """Whether it was deleted before it had a node; the API server gives it none any more."""
-        return self.deleting and not (self.over or self.scheduled or self.started)
+        return (self.deleting or self.gone) and not (self.over or self.scheduled or self.started)
 
     @property
     def unborn(self) -> bool:
         """Whether it is over, and no container of it was ever made.
 
         Of a pod that was deleted before that, the kubelet says that it "could not locate" the
-        container, without a start. After a node's crash the same words prove nothing.
+        container, without a start. After a node's crash the same words prove nothing; nor does the
+        end of a pod that was given up with its node, since that node has said nothing.
         """
-        if not self.over or self.started is not None:
+        given_up = self.scheduled is not None and self.disruption in NODE_IS_GONE
+        if not self.over or self.started is not None or given_up:
             return False
         unknown = self.terminated is not None and self.terminated.reason == "ContainerStatusUnknown"
         return self.terminated is None or (unknown and self.deleting)
@@ -137,6 +139,8 @@ class LogView:
     missing: tuple[tuple[int, int], ...] = ()
     exhausted: bool = False
     """The pod's log was read to its end after the container ended, or is gone."""
+    unread: bool = False
+    """It was exhausted without having been read once more."""
     following: bool = False
     archiving: bool = False
     """Nothing more comes, not all is archived yet, and that may come right in a moment."""
@@ -251,10 +255,10 @@ class Observed:
     """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None
     """When progress was last written to status."""
-    gone: Mapping[str, PodView] = field(default_factory=dict)
-    """Claimed pods whose objects are gone, as a watch showed them last, by uid."""
-    vanished: frozenset[str] = frozenset()
-    """Uids of claimed pods that went a moment ago; a watch is about to show them once more."""
+    last_seen: Mapping[str, PodView] = field(default_factory=dict)
+    """Claimed pods that are not there any more, as a watch showed them last, by uid."""
+    awaited: frozenset[str] = frozenset()
+    """Uids of such pods that a watch is about to show once more."""
 
     def slices(self) -> list[SliceView]:
         """A view for each of the Job's indexes."""

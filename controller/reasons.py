@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from controller.observed import JobView, LogView, Observed, PodView, SliceView
+from controller.observed import NODE_IS_GONE, JobView, LogView, Observed, PodView, SliceView
 from crds.conditions import Reason
 from crds.records import RunStatus, Summary, listed
 
-_NODE_IS_GONE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
-"""Reasons of the condition DisruptionTarget."""
 _PERHAPS_MEMORY: Final = frozenset({RunStatus.CRASHED, RunStatus.ABORTED})
 """How a run ends, too, that had no memory left for Ansible or one of its workers."""
 _OUR_DOING: Final = frozenset({Reason.POD_DELETED, Reason.NEVER_STARTED, Reason.NODE_LOST})
@@ -56,12 +54,12 @@ def end_of(seen: Observed, part: SliceView) -> End | None:
 
 def _end(seen: Observed, part: SliceView) -> End | None:
     claim, log = part.claim, part.log
-    if claim is None or (part.pod is None and claim.pod_uid in seen.vanished):
+    if claim is None or (part.pod is None and claim.pod_uid in seen.awaited):
         return None
-    pod = part.pod or seen.gone.get(claim.pod_uid or "")
+    pod = part.pod or seen.last_seen.get(claim.pod_uid or "")
     if log.end is not None and _explained(seen, log.end, part.pod):
         return _by_summary(seen, log.end, pod)
-    if pod is not None and pod.nowhere:
+    if pod is not None and pod.nowhere and not part.begun:
         return _never_started(seen, pod)
     if not (_settled(seen, part.pod) and _closed(part)):
         return None
@@ -123,7 +121,7 @@ def _stopped(seen: Observed, summary: Summary, pod: PodView | None) -> End:
     reason, text = _lost(seen.job, pod), ""
     if reason is Reason.EVICTED and pod is not None and pod.message:
         text = f"{pod.message.strip().rstrip('.')}."
-    if reason is Reason.POD_DELETED and pod is not None and not pod.deleting:
+    if reason is Reason.POD_DELETED and pod is not None and not (pod.deleting or pod.gone):
         if pod.reason == "DeadlineExceeded":
             reason = Reason.TIMED_OUT
         else:
@@ -157,7 +155,7 @@ def _lost(job: JobView | None, pod: PodView | None) -> Reason:
 
 def _disrupted(reason: str) -> Reason:
     # NB: a drain and a preemption both end the pod through the eviction API's condition.
-    return Reason.NODE_LOST if reason in _NODE_IS_GONE else Reason.EVICTED
+    return Reason.NODE_LOST if reason in NODE_IS_GONE else Reason.EVICTED
 
 
 def _gone(seen: Observed, log: LogView, pod: PodView | None) -> End:
@@ -188,13 +186,14 @@ def _by_pod(seen: Observed, pod: PodView, log: LogView) -> End:
         return _by_summary(seen, summary, pod)
     if seen.stop_since is not None:
         # The runner's first frame comes before Ansible: without it, nothing was begun.
-        text = _ran(log) if log.last or not log.exhausted else "Ansible had not been started."
+        silent = log.exhausted and not (log.last or log.unread or summary)
+        text = "Ansible had not been started." if silent else _ran(log)
         return End(Reason.STOPPED, text, ended.exit_code, summary)
     if pod.reason == "Evicted" or pod.disruption:
         return End(_lost(seen.job, pod), pod.message, ended.exit_code, summary)
     if pod.reason == "DeadlineExceeded":
         return End(Reason.TIMED_OUT, "", ended.exit_code, summary)
-    if seen.job is None or seen.job.deleting or seen.job.suspended or pod.deleting:
+    if seen.job is None or seen.job.deleting or seen.job.suspended or pod.deleting or pod.gone:
         return End(_lost(seen.job, pod), _ran(log), ended.exit_code, summary)
     if pod.reason == "NodeLost" or ended.reason == "ContainerStatusUnknown":
         return End(Reason.NODE_LOST, _ran(log), ended.exit_code, summary)
@@ -207,7 +206,7 @@ def _never_started(seen: Observed, pod: PodView) -> End:
         return End(Reason.STOPPED, "It never ran.", never_ran=True)
     if pod.reason == "Evicted" or pod.disruption:
         return End(_lost(seen.job, pod), pod.message, never_ran=True)
-    if pod.deleting:
+    if pod.deleting or pod.gone:
         return End(_lost(seen.job, pod), "It never ran.", never_ran=True)
     said = " ".join(filter(None, (pod.init, pod.message or pod.reason)))
     text = said or "The pod ended before its container started."

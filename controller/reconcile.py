@@ -73,7 +73,7 @@ class Reconciler:
         seen = await self._judge(found, session, now)
         plan = decide(seen, now)
         await self._carry_out(plan, seen, session, now)
-        if seen.vanished and plan.again is None:
+        if seen.awaited and plan.again is None:
             return LAST_SHOWN
         return plan.again
 
@@ -90,7 +90,9 @@ class Reconciler:
         there = {pod.uid for pod in found.pods}
         for part in task.status.slices:
             if part.pod_uid and part.pod_uid not in there and not task.finished:
-                session.pod_gone(part.index, part.pod_uid)
+                session.pod_missing(part.index, part.pod_uid)
+        for uid in there:
+            session.pod_there(uid)
         for pod in found.pods:
             if pod.uid in claimed and not pod.gated:
                 session.opened.setdefault(pod.index, now)
@@ -110,8 +112,8 @@ class Reconciler:
             stop_since=session.stop_since,
             opened=session.opened,
             last_write=session.last_write,
-            gone=session.shown,
-            vanished=session.vanished(),
+            last_seen=session.last_words(),
+            awaited=session.awaited(),
         )
         return seen if task.finished else self._queue_up(seen, session, now, begun=begun)
 
@@ -225,7 +227,7 @@ class Reconciler:
             return
         name = seen.job if seen.kind == PODS.plural else seen.name
         if seen.pod is not None:
-            self.sessions.shown(name, seen.pod.as_gone() if seen.deleted else seen.pod)
+            self.sessions.shown(name, replace(seen.pod, gone=seen.deleted))
         if name and self.registry.knows(name):
             self.queue.add(name, _GATHER)
         elif name and self.registry.free(datetime.now(UTC)):

@@ -6,7 +6,8 @@ Never the truth: a new process reads the same back from the archive and the pods
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -79,7 +80,7 @@ class Session:
     """Where its log is kept."""
     readers: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     followers: dict[int, Follower] = field(default_factory=dict)
-    shown: dict[str, PodView] = field(default_factory=dict)
+    last_seen: dict[str, PodView] = field(default_factory=dict)
     """Pods that are over, about to be ended by the cluster or gone, as a watch showed them last, by
     uid."""
     missing: dict[str, float] = field(default_factory=dict)
@@ -100,19 +101,29 @@ class Session:
     """Since when each slice's claimed pod was seen without its gate."""
     last_write: datetime | None = None
 
-    def pod_gone(self, index: int, uid: str) -> None:
+    def pod_missing(self, index: int, uid: str) -> None:
         """The pod that a slice has claimed is not there any more."""
         self.missing.setdefault(uid, time.monotonic())
         if index in self.followers:
             self.followers[index].pod_gone()
 
-    def vanished(self) -> frozenset[str]:
-        """Uids of missing pods whose end a watch has not shown yet, but will in a moment."""
+    def pod_there(self, uid: str) -> None:
+        """A pod is there, whatever was said: a watch also calls gone what lost its labels."""
+        self.missing.pop(uid, None)
+        if uid in self.last_seen and self.last_seen[uid].gone:
+            del self.last_seen[uid]
+
+    def last_words(self) -> Mapping[str, PodView]:
+        """Missing pods as they were last seen, by uid."""
+        return {uid: self.last_seen[uid] for uid in self.missing if uid in self.last_seen}
+
+    def awaited(self) -> frozenset[str]:
+        """Uids of missing pods that a watch will show once more, in a moment."""
         begin = time.monotonic() - LAST_SHOWN
         return frozenset(
             uid
             for uid, since in self.missing.items()
-            if since > begin and not (uid in self.shown and self.shown[uid].gone)
+            if since > begin and not (uid in self.last_seen and self.last_seen[uid].gone)
         )
 
 
@@ -124,6 +135,8 @@ class Sessions:
         self._settings = settings
         self._archives = archives
         self._sessions: dict[str, Session] = {}
+        self._uids: defaultdict[str, set[str]] = defaultdict(set)
+        """Of the sessions of task objects, by their name."""
         self._unread: dict[str, float] = {}
         """Uids of tasks whose archive could not be read yet; since when."""
         self._lingering: dict[str, None] = {}
@@ -141,6 +154,7 @@ class Sessions:
             logs = await self._restored(task, archive)
         session = Session(uid, task.metadata.name, logs, archive)
         self._sessions[uid] = session
+        self._uids[session.name].add(uid)
         return session
 
     def _archive_of(self, task: AnsibleTask) -> Archive:
@@ -187,9 +201,8 @@ class Sessions:
         """A watch has shown a pod of a task object of that name."""
         if not (pod.gone or pod.over or pod.disruption):
             return
-        for session in self._sessions.values():
-            if session.name == name:
-                session.shown[pod.uid] = pod
+        for session in self._named(name):
+            session.last_seen[pod.uid] = pod
 
     async def linger(self, uid: str) -> None:
         """The task has ended, but not all of its log is archived; of too many the oldest goes."""
@@ -202,12 +215,18 @@ class Sessions:
         self._lingering.pop(uid, None)
         session = self._sessions.pop(uid, None)
         if session is not None:
+            self._uids[session.name].discard(uid)
+            if not self._uids[session.name]:
+                del self._uids[session.name]
             await self._cancel(session)
 
     async def drop_name(self, name: str) -> None:
         """The task object of that name is gone."""
-        for session in [found for found in self._sessions.values() if found.name == name]:
+        for session in self._named(name):
             await self.drop(session.uid)
+
+    def _named(self, name: str) -> list["Session"]:
+        return [self._sessions[uid] for uid in self._uids.get(name, ())]
 
     def pause(self, uid: str) -> float:
         """Seconds to gather log lines for before progress is looked at; 0 at a log's end."""
@@ -224,6 +243,7 @@ class Sessions:
         for session in list(self._sessions.values()):
             await self._cancel(session)
         self._sessions.clear()
+        self._uids.clear()
 
     def views(self, session: Session) -> dict[int, LogView]:
         """What decisions see of the logs."""

@@ -57,6 +57,7 @@ class SliceLog:
         self._tail: deque[str] = deque()
         self._tail_size = 0
         self._proven = False
+        self._unread = False
 
     def feed(self, line: bytes, clock: float = 0.0) -> bool:
         """Take in one line of the pod's log; whether it told anything new."""
@@ -97,7 +98,7 @@ class SliceLog:
         """
         while self._ahead:
             self.skip_gap()
-        self.exhausted = True
+        self.exhausted, self._unread = True, not read
         if summary is None or (self.run is not None and summary.run != self.run):
             return
         if summary.status is RunStatus.RUNNING and not read:
@@ -164,6 +165,7 @@ class SliceLog:
             complete=self._proven and not self.missing,
             missing=tuple(self.missing),
             exhausted=self.exhausted,
+            unread=self._unread,
             following=self.following,
             archiving=archiving,
             refused=refused,

@@ -1,5 +1,6 @@
 """Kubernetes' JSON, read into the values that decisions see; judges nothing."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +12,7 @@ Object = Mapping[str, Any]
 
 JOB_NAME_LABEL: Final = "batch.kubernetes.io/job-name"
 _INDEX: Final = "batch.kubernetes.io/job-completion-index"
+_NUMBER: Final = re.compile("[0-9]{1,9}")
 
 
 def moment(text: str | None) -> datetime | None:
@@ -50,12 +52,13 @@ def pod_view(pod: Object) -> PodView:
     waiting, running = state.get("waiting") or {}, state.get("running") or {}
     terminated = state.get("terminated")
     scheduled = conditions.get("PodScheduled", {})
-    index = str(meta.get("annotations", {}).get(_INDEX, ""))
+    index = str((meta.get("annotations") or {}).get(_INDEX, ""))
+    bound = spec.get("nodeName") and meta.get("creationTimestamp")
     return PodView(
         name=meta["name"],
         uid=meta["uid"],
         resource_version=meta.get("resourceVersion", ""),
-        index=int(index) if index.isdigit() else -1,
+        index=int(index) if _NUMBER.fullmatch(index) else -1,
         owner_uid=_controller_uid(meta),
         created=moment(meta.get("creationTimestamp")),
         gated=names.GATE in gates,
@@ -63,9 +66,9 @@ def pod_view(pod: Object) -> PodView:
         deleting="deletionTimestamp" in meta,
         reason=status.get("reason", ""),
         message=status.get("message", ""),
-        scheduled=moment(scheduled.get("lastTransitionTime"))
-        if scheduled.get("status") == "True"
-        else None,
+        scheduled=moment(
+            scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else bound
+        ),
         unschedulable=scheduled.get("message") or "no node fits"
         if scheduled.get("reason") == "Unschedulable"
         else "",

@@ -176,19 +176,18 @@ class ObjectArchive:
             except errors.NotFound:
                 continue
 
-    async def uploads(self, task: AnsibleTask, seconds: int) -> Uploads:
-        """Where the task's pods may upload their overflow, for so many seconds; nowhere where the
-        store is a folder, which pods don't have."""
+    async def uploads(self, task: AnsibleTask) -> Uploads:
+        """Where the task's pods may upload their overflow, for 7 days, since how long they wait for
+        a node is not known; nowhere where the store is a folder, which pods don't have."""
         store = self._store()
         if not isinstance(store, S3Store | GCSStore | AzureStore):
             return Uploads()
-        lasting = min(timedelta(seconds=seconds), _LONGEST)
         slices, uid = task.spec.slice_count, task.metadata.uid
         with self._words():
-            first = await obstore.sign_async(store, "PUT", _part(uid, 0, 0), lasting)
+            first = await obstore.sign_async(store, "PUT", _part(uid, 0, 0), _LONGEST)
             parts = min(PARTS, _URLS // (slices * (len(first) + 3)))
             names = [_part(uid, at, part) for at in range(slices) for part in range(parts)]
-            urls = await obstore.sign_async(store, "PUT", names, lasting) if names else ()
+            urls = await obstore.sign_async(store, "PUT", names, _LONGEST) if names else ()
         azure = isinstance(store, AzureStore)
         return Uploads(
             tuple(tuple(urls[at : at + parts]) for at in range(0, len(urls), parts or 1)),

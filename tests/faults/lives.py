@@ -18,6 +18,7 @@ from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import TERMINAL, Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.judge import Judge
+from tests.faults.tally import TALLY
 
 SECONDS: Final = 60
 """A life is over by then, a takeover included."""
@@ -259,5 +260,6 @@ async def none_left(ground: Ground, lives: list[Life]) -> list[str]:
     try:
         await wait_for("nothing is left", left, lambda found: not found, seconds=60, every=1)
     except AssertionError as late:
+        TALLY.left()
         return [f"I5: {late}"]
     return []

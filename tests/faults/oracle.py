@@ -97,7 +97,13 @@ def _nothing_lost(history: History) -> Iterator[str]:
     last = _last(history)
     log = last.get("status", {}).get("log")
     slices = last.get("status", {}).get("slices", [])
-    if history.chunks is None or log is None or not _terminal(last):
+    if history.chunks is None or not _terminal(last):
+        return
+    ran, silent = any(history.marks.values()), log is None or not log.get("missing")
+    whole = log is not None and log.get("complete", False)
+    if ran and silent and not whole and not history.chunks:
+        yield "it ran, and neither is anything kept of its log nor declared missing"
+    if log is None:
         return
     missing: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for gap in log.get("missing", []):

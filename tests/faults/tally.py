@@ -35,6 +35,10 @@ class Tally:
         gaps = ((gap.get("first", 0), gap.get("last", 0)) for gap in log.get("missing", []))
         self.declared += sum(max(0, end - first + 1) for first, end in gaps)
 
+    def left(self) -> None:
+        """Take in that something was left of tasks that were deleted."""
+        self.violated["I5"] += 1
+
     def took(self, what: str, seconds: float) -> None:
         """Take in how long something took."""
         self.seconds[what].append(seconds)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from crds.client import Client
 from tests.cluster.platform import programs
 from tests.cluster.platform.calls import unique
 from tests.cluster.platform.installation import Installation
@@ -19,6 +20,7 @@ from tests.cluster.platform.machines import Machine, mark
 from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import TERMINAL, Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
+from tests.faults.by_time import ByTime
 from tests.faults.judge import Judge
 from tests.faults.proxy import (
     Choose,
@@ -170,7 +172,6 @@ async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int
     ground.proxy.becomes(faults(seed)[row])
     during = await ground.create()
     uids = before | during
-    began = time.time()
     over = await ground.ended(uids, MOST)
     ground.proxy.becomes(None)
     print(f"{row}: seed {seed}, {ground.proxy.done}, all ended meanwhile: {over}")
@@ -184,7 +185,32 @@ async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int
         await ground.tasks.let_go(each)
         wrong += await ground.judge.found(each, uid, due=restored + 60, ends="Succeeded")
     assert wrong == [], ground.controller.tail()
-    assert began < restored
+
+
+@pytest.mark.seconds(35)
+async def test_a_reader_by_time_has_lines_twice(ground: Ground) -> None:
+    """The same cuts for both."""
+    await ground.start()
+    ground.proxy.becomes(lambda it: Cut(5) if it.follow else None)
+    name = unique("cut")
+    lines = {"raw": "for i in $(seq 20); do echo line $i; done"}
+    often = lines | {"loop": "{{ range(40) | list }}", "loop_control": {"pause": 0.5}}
+    body = manifest(name, [ground.machines[0].address], verbosity=1, tasks=[mark(name), often])
+    uid = (await ground.tasks.create(body)).metadata.uid
+    task = await ground.tasks.reaches(name, {"Running"})
+    client = await Client.connect(kubeconfig=ground.kubeconfig)
+    reader = ByTime(client, ground.tasks.namespace, task.status.slices[0].pod or "")
+    async with reader.reading():
+        await ground.tasks.ended(name, seconds=90)
+    await client.close()
+    ground.proxy.becomes(None)
+    task = await ground.tasks.let_go(name)
+    log, last = task.status.log, task.status.slices[0].last_sequence
+    assert log is not None
+    print(f"by sequence: {len(log.missing)} gaps in {last} frames; complete: {log.complete}")
+    print(reader.told(last))
+    assert log.complete
+    assert await ground.judge.found(name, uid, ends="Succeeded") == []
 
 
 @pytest.mark.seconds(60)

@@ -17,10 +17,13 @@ from tests.cluster.platform.processes import HostProcess
 from tests.cluster.platform.tasks import Tasks, manifest
 from tests.cluster.platform.waiting import wait_for
 from tests.faults.judge import Judge
+from tests.faults.tally import TALLY
 
 pytestmark = [pytest.mark.faults, pytest.mark.seconds(20)]
 
 RUNS = 4
+KILLED, STOPPED = 10.0, 4.0
+"""Seconds until the standby goes on: twice and more of what is promised, for a busy machine."""
 
 
 @dataclass(slots=True)
@@ -46,8 +49,14 @@ class Pair:
         await asyncio.gather(*(self.create(name) for name in names))
         await asyncio.gather(*(self.tasks.reaches(name, {"Running"}) for name in names))
 
-    async def seen_after(self, began: float) -> float:
-        """Seconds from a moment until a task that is created now has a status."""
+    async def gone_on(self, fault: str, began: float, seconds: float) -> None:
+        """See that a task that is created now has a status within some seconds of the fault."""
+        took = await self._seen_after(began)
+        print(f"{fault}: its work is gone on with after {took:.2f} s")
+        TALLY.took(f"from a leader that was {fault} until its work was gone on with", took)
+        assert took < seconds
+
+    async def _seen_after(self, began: float) -> float:
         name = unique("after")
         await self.create(name)
         await self.tasks.reaches(name, {"Queued", "Starting", "Running"}, seconds=30)
@@ -110,7 +119,7 @@ async def test_a_killed_leader_is_replaced(pair: Pair) -> None:
     await pair.run(RUNS)
     began = time.time()
     await pair.leader.kill()
-    print(f"killed: its work is gone on with after {await pair.seen_after(began):.2f} s")
+    await pair.gone_on("killed", began, KILLED)
     assert await leads(pair.standby)
     await pair.sound(due=time.time() + 60)
 
@@ -119,7 +128,7 @@ async def test_a_leader_that_is_stopped_hands_over_at_once(pair: Pair) -> None:
     await pair.run(RUNS)
     began = time.time()
     stopping = asyncio.create_task(pair.leader.stop())
-    print(f"stopped: its work is gone on with after {await pair.seen_after(began):.2f} s")
+    await pair.gone_on("stopped", began, STOPPED)
     await stopping
     assert await leads(pair.standby)
     await pair.sound(due=time.time() + 60)
@@ -129,7 +138,7 @@ async def test_a_frozen_leader_wakes_up_and_stands_by(pair: Pair) -> None:
     await pair.run(RUNS)
     began = time.time()
     pair.leader.freeze()
-    print(f"frozen: its work is gone on with after {await pair.seen_after(began):.2f} s")
+    await pair.gone_on("frozen", began, KILLED)
     assert await leads(pair.standby)
     await pair.sound(due=time.time() + 60)
     pair.leader.wake()

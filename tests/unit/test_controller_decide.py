@@ -36,7 +36,7 @@ def returned(**spec: Any) -> AnsibleTask:
 
 def last(shown: PodView) -> dict[str, PodView]:
     """What a watch showed of a pod when it went."""
-    return {shown.uid: shown.as_gone()}
+    return {shown.uid: replace(shown, gone=True)}
 
 
 IN_A_STORE = "s3://bucket"
@@ -84,6 +84,11 @@ STEPS = {
     "a pod that was deleted before it had a node goes with its Job": (
         seen(claimed(cancel=True), pod(scheduled=None, deleting=True), stop_since=ago(1)),
         ["DeleteJob", "Announce", "Retire"]),
+    "unless another slice has run": (
+        seen(claimed(claim(0), claim(1, "p1"), hosts=["a", "b"], slices=2, cancel=True),
+             pod(scheduled=None, deleting=True), over(uid="p1", index=1), stop_since=ago(2),
+             logs={1: s.ended_log(RunStatus.STOPPED, 1, b="began")}),
+        ["Announce", "Retire"]),
     "deleted while it ran: the object stays until the Job is gone": (
         seen(claimed(meta={"deletionTimestamp": "2026-01-02T03:04:00Z"}), over(),
              logs={0: s.ended_log(RunStatus.STOPPED, 1, a="began")}, stop_since=ago(2)),
@@ -209,18 +214,19 @@ ENDS = {
         Phase.SUCCEEDED, Reason.COMPLETED),
     "pod gone": (seen(claimed()), Phase.FAILED, Reason.POD_DELETED),
     "pod gone with its node": (
-        seen(claimed(), gone=last(started(disruption="DeletionByPodGC"))),
+        seen(claimed(), last_seen=last(started(disruption="DeletionByPodGC"))),
         Phase.FAILED, Reason.NODE_LOST),
     "pod gone by a drain": (
-        seen(claimed(), gone=last(started(disruption="EvictionByEvictionAPI"))),
+        seen(claimed(), last_seen=last(started(disruption="EvictionByEvictionAPI"))),
         Phase.FAILED, Reason.EVICTED),
     "another pod gone by a drain": (
-        seen(claimed(), gone={"p9": started(disruption="EvictionByEvictionAPI")}),
+        seen(claimed(), last_seen={"p9": started(disruption="EvictionByEvictionAPI")}),
         Phase.FAILED, Reason.POD_DELETED),
     "pod gone after its memory ran out": (
-        seen(claimed(), gone=last(over(137, "OOMKilled"))), Phase.FAILED, Reason.OOM_KILLED),
+        seen(claimed(), last_seen=last(over(137, "OOMKilled"))), Phase.FAILED, Reason.OOM_KILLED),
     "pod gone with its node after the runner told of SIGTERM": (
-        seen(claimed(), logs=TERMINATED, gone=last(over(4, "Error", disruption="DeletionByPodGC"))),
+        seen(claimed(), logs=TERMINATED,
+             last_seen=last(over(4, "Error", disruption="DeletionByPodGC"))),
         Phase.FAILED, Reason.NODE_LOST),
     "pod gone with the Job": (seen(claimed(), job=None), Phase.FAILED, Reason.JOB_DELETED),
     "pod gone from a suspended Job": (
@@ -468,23 +474,40 @@ STOPS = {
         seen(claimed(cancel=True), stop_since=NOW),
         "Whether it had begun is not known: it may have run."),
     "gone after its node had said that it never began": (
-        seen(claimed(cancel=True), stop_since=NOW, gone=last(pod(phase="Failed"))),
+        seen(claimed(cancel=True), stop_since=NOW, last_seen=last(pod(phase="Failed"))),
         "It never ran."),
     "gone before it had a node": (
-        seen(claimed(cancel=True), stop_since=NOW, gone=last(pod(scheduled=None, deleting=True))),
+        seen(claimed(cancel=True), stop_since=NOW,
+             last_seen=last(pod(scheduled=None, deleting=True))),
         "It never ran."),
     "gone, and its last state was shown before it had a node": (
-        seen(claimed(cancel=True), stop_since=NOW, gone={
+        seen(claimed(cancel=True), stop_since=NOW, last_seen={
             "p0": pod(scheduled=None, disruption="PreemptionByScheduler")}),
         "Whether it had begun is not known: it may have run."),
+    "gone with its node, which had not said that it began": (
+        seen(claimed(cancel=True), stop_since=NOW, last_seen=last(
+            pod(phase="Failed", disruption="DeletionByPodGC"))),
+        "Whether it had begun is not known: it may have run."),
+    "given up with its node, and still there": (
+        seen(claimed(cancel=True), pod(phase="Failed", disruption="DeletionByPodGC"),
+             stop_since=NOW),
+        "Whether it had begun is not known: it may have run."),
+    "its log could not be read": (
+        seen(claimed(cancel=True), over(137, "Error"), stop_since=NOW,
+             logs={0: LogView(s.book(), exhausted=True, unread=True)}),
+        "Whether it had begun is not known: it may have run."),
+    "gone after it had begun, and called nowhere": (
+        seen(claimed(cancel=True), stop_since=NOW, logs={0: s.begun_log(exhausted=True)},
+             last_seen=last(pod(scheduled=None, deleting=True))),
+        "It had begun; what it did last may be missing from the log."),
     "gone from under its kubelet": (
-        seen(claimed(cancel=True), stop_since=NOW, gone=last(pod(deleting=True))),
+        seen(claimed(cancel=True), stop_since=NOW, last_seen=last(pod(deleting=True))),
         "Whether it had begun is not known: it may have run."),
 }  # fmt: skip
 
 
 def test_an_end_waits_until_a_watch_has_shown_the_last_of_a_pod() -> None:
-    status = decide(seen(claimed(), vanished=frozenset({"p0"})), NOW).status
+    status = decide(seen(claimed(), awaited=frozenset({"p0"})), NOW).status
     assert status is not None
     assert not status.phase.terminal
 

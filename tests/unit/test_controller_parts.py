@@ -225,6 +225,18 @@ def test_what_keeps_the_runner_from_starting_is_named(row: str) -> None:
     assert pod_view(pod).init == said
 
 
+@pytest.mark.parametrize("index", ["", "²", "9" * 5000, "-1", " 1", "1\n"])
+def test_a_pod_with_a_strange_index_belongs_to_none(index: str) -> None:
+    note = {"batch.kubernetes.io/job-completion-index": index}
+    assert pod_view({"metadata": {"name": "p", "uid": "u", "annotations": note}}).index == -1
+
+
+def test_a_pod_with_a_node_is_scheduled_whatever_its_conditions_say() -> None:
+    meta = {"name": "p", "uid": "u", "creationTimestamp": "2026-01-02T03:04:05Z"}
+    assert pod_view({"metadata": meta, "spec": {"nodeName": "n"}}).scheduled is not None
+    assert pod_view({"metadata": meta}).scheduled is None
+
+
 def test_a_pod_is_read_as_it_stands() -> None:
     found = pod_view(
         {

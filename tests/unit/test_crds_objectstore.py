@@ -46,7 +46,7 @@ async def test_chunks_come_back_in_order_and_each_task_has_its_own(tmp_path: Pat
 
 
 async def test_a_folder_takes_no_uploads(tmp_path: Path) -> None:
-    assert (await in_folder(tmp_path).uploads(task(), 60)).urls == ()
+    assert (await in_folder(tmp_path).uploads(task())).urls == ()
 
 
 async def test_a_part_that_is_not_there_is_told_from_a_store_that_is_away(tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ async def test_pods_get_a_url_a_part_that_holds_no_secret() -> None:
     }  # fmt: skip
     settings = StoreSettings(archive_url="s3://bucket/logs/", archive_options=options)
     found = await ObjectArchive(settings, lambda _: None).uploads(
-        task(meta={"uid": "u"}, hosts=["a", "b"], slices=2), 10**9
+        task(meta={"uid": "u"}, hosts=["a", "b"], slices=2)
     )
     assert [len(urls) for urls in found.urls] == [48, 48]
     assert "/bucket/logs/u/1/overflow-047.gz?" in found.urls[1][47]
-    assert "Expires=604800" in found.urls[0][0], "S3 takes no longer ones"
+    assert "Expires=604800" in found.urls[0][0], "the longest that S3 takes"
     assert "planted" not in str(found.urls)
 
 
@@ -88,7 +88,7 @@ async def test_the_urls_of_many_slices_fit_a_secret() -> None:
         store = ObjectArchive(settings, lambda _: None)
         for slices in (1, 8, 100):
             many = task(hosts=[f"h{at}" for at in range(slices)], slices=slices)
-            urls = (await store.uploads(many, 60)).urls
+            urls = (await store.uploads(many)).urls
             assert len(urls) == slices
             assert len({len(some) for some in urls}) == 1
             assert len(str(urls)) < 512 * 1024
@@ -109,7 +109,7 @@ async def test_credentials_that_change_are_read_again(tmp_path: Path) -> None:
     kept = ObjectArchive(settings, lambda _: None)
     for name in ("first", "second"):
         (tmp_path / "aws_access_key_id").write_text(name)
-        (urls,) = (await kept.uploads(task(), 60)).urls
+        (urls,) = (await kept.uploads(task())).urls
         assert f"Credential={name}" in urls[0]
 
 
@@ -130,7 +130,7 @@ async def test_a_secret_that_does_not_fit_is_told(
     with pytest.raises(errors.Forbidden, match=said):
         await kept.append(task(), archive.pack("u", 0, 1, LINES))
     with pytest.raises(errors.Forbidden, match=said):
-        await kept.uploads(task(), 60)
+        await kept.uploads(task())
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,10 @@ PLANTED: dict[str, tuple[str, Callable[[History], None]]] = {
     "frames lost in the middle": ("I2", of(chunks=[chunk(1, 1), chunk(3, LAST)])),
     "the end lost": ("I2", of(chunks=[chunk(1, LAST - 1)])),
     "incomplete without saying what is missing": ("I2", at_end(ended(complete=False))),
+    "nothing kept, and nothing said of a log": ("I2", both(
+        of(chunks=[]), at_end(state("Failed", completionTime="2026-01-02T03:04:05Z")))),
+    "nothing kept, and nothing declared": ("I2", both(
+        of(chunks=[]), at_end(ended(complete=False)))),
     "complete, and something is missing": ("I2", at_end(ended(
         missing=[{"slice": 0, "first": 2, "last": 2}]))),
     "another line than the runner wrote": ("I2", of(chunks=[FORGED])),
