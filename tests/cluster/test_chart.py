@@ -11,10 +11,10 @@ import pytest_asyncio
 
 from crds import names
 from crds.client import TASKS, Client
-from tests.cluster.platform.calls import SUCCESS, Octans, log, unique
+from tests.cluster.platform.calls import RUNNING, SUCCESS, Octans, log, unique
 from tests.cluster.platform.given import Given
 from tests.cluster.platform.installation import Installation
-from tests.cluster.platform.machines import Keys, Machine
+from tests.cluster.platform.machines import Keys, Machine, held, let_go
 from tests.cluster.platform.tunnel import tunnel
 from tests.cluster.platform.waiting import wait_for
 
@@ -73,10 +73,13 @@ async def play(
 async def test_install_upgrade_uninstall(
     second: Installation, caller: dict[str, str], admin: Client, machines: list[Machine]
 ) -> None:
-    first, after = unique("installed"), unique("upgraded")
+    first, during, after = unique("installed"), unique("upgraded-under"), unique("upgraded")
     async with reached(second, {}) as stranger:
         assert (await stranger.post("check", {"id": 1})).status_code == 401
     await play(second, caller, machines[0], first)
+    async with reached(second, caller) as octans:
+        under_way = await octans.run(during, [machines[0].address], held(during))
+        await octans.reaches(under_way, RUNNING)
 
     values = second.values(replicas=1, crds=False)
     values["api"]["replicas"] = values["controller"]["replicas"] = 2
@@ -93,7 +96,10 @@ async def test_install_upgrade_uninstall(
     }
     history = json.loads(await second.helm("history", second.release, "-o", "json"))
     assert [(entry["revision"], entry["status"]) for entry in history][-1] == (2, "deployed")
+    await let_go(machines[0], during)
     async with reached(second, caller) as octans:
+        assert (await octans.ended(under_way))["status"] == SUCCESS
+        assert await machines[0].marks(during) == 1, "it ran on while everything was replaced"
         number = await octans.run(after, [machines[0].address], [{"raw": "true"}])
         told = await octans.ended(number)
     assert (told["status"], told["log"]) == (SUCCESS, "[]")
@@ -117,9 +123,9 @@ async def test_install_upgrade_uninstall(
     )
     page = await admin.list(TASKS, second.tasks_namespace)
     kept = {item["spec"]["taskName"]: item["status"]["phase"] for item in page.items}
-    assert kept == {first: "Succeeded", after: "Succeeded"}, "uninstall keeps the tasks"
-    held = [item["metadata"].get("finalizers") for item in page.items]
-    assert held == [None, None], "and none of them is held by what is not there any more"
+    assert kept == dict.fromkeys((first, during, after), "Succeeded"), "uninstall keeps the tasks"
+    finalizers = [item["metadata"].get("finalizers") for item in page.items]
+    assert finalizers == [None] * 3, "and none of them is held by what is not there any more"
     assert await second.kubectl("get", "configmaps", f"--selector={names.LABEL_TASK_UID}") != ""
 
     await second.install(second.values(replicas=1, crds=False))
