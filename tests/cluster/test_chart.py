@@ -79,7 +79,7 @@ async def test_install_upgrade_uninstall(
     await play(second, caller, machines[0], first)
     async with reached(second, caller) as octans:
         under_way = await octans.run(during, [machines[0].address], held(during))
-        await octans.reaches(under_way, RUNNING)
+        await octans.reaches(under_way, {RUNNING})
 
     values = second.values(replicas=1, crds=False)
     values["api"]["replicas"] = values["controller"]["replicas"] = 2

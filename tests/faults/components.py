@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.cluster.platform.given import ROOT, Given
 from tests.cluster.platform.kubectl import run
 from tests.cluster.platform.processes import freeze
+from tests.faults.tally import TALLY
 
 _RUNNING = re.compile(r"^ +(\S+) +running, process (\d+)$", re.MULTILINE)
 _NODE = re.compile(r"^node ", re.MULTILINE)
@@ -54,6 +55,7 @@ class Components:
         """End them at once."""
         pids = await self.pids()
         for component in components:
+            TALLY.injected(f"{component} killed")
             os.kill(pids[component], signal.SIGKILL)
 
     async def up(self) -> None:
@@ -62,10 +64,13 @@ class Components:
 
     async def node(self, does: str, node: str) -> None:
         """Add, kill or remove a further node."""
+        if does == "kill":
+            TALLY.injected("node killed")
         await run(sys.executable, "-m", "cluster", "node", does, node, "--name", self.cluster)
 
     async def power_cut(self) -> None:
         """Everything ends at once, pods too, and comes up again on what is stored."""
+        TALLY.injected("power cut")
         await run(sys.executable, "-m", "cluster", "down", "--keep-state", "--name", self.cluster)
         await self.up()
 
@@ -74,6 +79,7 @@ class Components:
         """Their time stands still meanwhile."""
         pids = await self.pids()
         for component in components:
+            TALLY.injected(f"{component} stopped for a while")
             freeze(pids[component])
         try:
             yield

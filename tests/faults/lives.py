@@ -166,6 +166,9 @@ class Life:
         await self.ground.revive()
         if not self.crashed and not self.ground.point.exists():
             self.crashed, self.crashed_at = True, time.time()
+            TALLY.injected(
+                f"controller {'frozen' if self.crash.startswith('frozen') else 'killed'}"
+            )
 
     async def _thaw(self) -> list[str]:
         """The frozen controller wakes up and does what it was about to do; what it changed."""

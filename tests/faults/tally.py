@@ -17,6 +17,8 @@ class Tally:
 
     runs: Counter[str] = field(default_factory=Counter)
     """Tasks that were judged, by the test file whose faults they met."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Faults that were injected, by kind."""
     violated: Counter[str] = field(default_factory=Counter)
     """What was found wrong, by invariant."""
     kept: int = 0
@@ -39,6 +41,10 @@ class Tally:
         """Take in that something was left of tasks that were deleted."""
         self.violated["I5"] += 1
 
+    def injected(self, kind: str, count: int = 1) -> None:
+        """Take in that something was broken."""
+        self.faults[kind] += count
+
     def took(self, what: str, seconds: float) -> None:
         """Take in how long something took."""
         self.seconds[what].append(seconds)
@@ -46,8 +52,10 @@ class Tally:
     def told(self) -> list[str]:
         """Lines for people."""
         runs = ", ".join(f"{name} {count}" for name, count in sorted(self.runs.items()))
+        faults = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.items()))
         lines = [
             f"runs judged: {self.runs.total()} ({runs})",
+            f"faults: {self.faults.total()} ({faults})",
             f"frames archived: {self.kept}, declared missing: {self.declared}",
             *(f"{title}: {self.violated[title]} times violated" for title in INVARIANTS),
         ]

@@ -128,4 +128,5 @@ async def test_the_api_ends_at_a_write(
         print(f"{point}: {said or 'sound'}")
         wrong += [f"{point}: {each}" for each in said]
         assert not (front.folder / "point").exists(), f"{point} was not met"
+        TALLY.injected("API killed")
     assert wrong == []

@@ -35,6 +35,7 @@ from tests.faults.proxy import (
     WatchError,
     proxied,
 )
+from tests.faults.tally import TALLY
 
 pytestmark = pytest.mark.faults
 
@@ -175,6 +176,8 @@ async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int
     over = await ground.ended(uids, MOST)
     ground.proxy.becomes(None)
     print(f"{row}: seed {seed}, {ground.proxy.done}, all ended meanwhile: {over}")
+    for kind, count in ground.proxy.done.items():
+        TALLY.injected(kind, count)
     restored = time.time()
     await ground.ended(uids, 90)
     print(f"{row}: {time.time() - restored:.1f} s from the fault's end until all had ended")
@@ -185,6 +188,10 @@ async def test_nothing_is_lost_or_done_twice(ground: Ground, row: str, seed: int
         await ground.tasks.let_go(each)
         wrong += await ground.judge.found(each, uid, due=restored + 60, ends="Succeeded")
     assert wrong == [], ground.controller.tail()
+    await wait_for(
+        "all watches are known to be up to date", ground.ages,
+        lambda ages: len(ages) == 3 and max(ages) < SIGHT / 2, seconds=SIGHT, every=0.5,
+    )  # fmt: skip
 
 
 @pytest.mark.seconds(35)
