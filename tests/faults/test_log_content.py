@@ -80,11 +80,20 @@ async def test_much_and_strange_output(trials: Ground, row: str) -> None:
 
 
 @pytest.mark.seconds(150)
-async def test_200_mb_in_an_object_store(store: Store, trials: Ground) -> None:
+async def test_200_mb_in_an_object_store(
+    store: Store, trials: Ground, octans: Octans, api: HostProcess, controller: HostProcess
+) -> None:
+    """Neither program ever has the log in its memory."""
     results = 15_500
+    before = {each: each.most_memory for each in (api, controller)}
     trial = await trials.begin("store", much(results), verbosity=1, timeoutSeconds=900)
     task = await trial.ends(Told("Succeeded", "Completed", "ok", "whole"), seconds=900)
     await overflow_is_whole(store, task, results)
+    seen = await octans.check(trial.name)
+    assert f"{results - 1} line of text" in seen["log"], "the newest results are told"
+    grown = {each.module: (each.most_memory - most) / 1e6 for each, most in before.items()}
+    print(f"MB of memory that it took: {grown}")
+    assert max(grown.values()) < 100
 
 
 async def results_of(trial: Trial) -> list[Result]:

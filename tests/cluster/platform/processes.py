@@ -121,6 +121,14 @@ class HostProcess:
         self._process.send_signal(signal.SIGCONT)
 
     @property
+    def most_memory(self) -> int:
+        """The most bytes that it has had in memory since it was started."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+
+    @property
     def frozen(self) -> bool:
         """Whether its time stands still."""
         if not self.running or self._process is None:
