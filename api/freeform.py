@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 import yaml
 
 from api.problems import ParamError, TooLarge
+from crds.records import NOT_IN_YAML
 
 Json = Any
 """Data as a JSON or YAML parser gives it: anything may be anywhere until it was checked."""
@@ -81,8 +82,10 @@ def _check_scalar(value: Json, field: str) -> None:
 
 
 def stays(value: Json) -> bool:
-    """Whether the Kubernetes API gives checked data back as it is: it stores 2.0 as 2, whole
-    numbers in 64 bits, and objects with their keys in order."""
+    """Whether the Kubernetes API gives checked data back as it is, in YAML, too: it stores 2.0 as
+    2, whole numbers in 64 bits, and objects with their keys in order."""
+    if isinstance(value, str):
+        return NOT_IN_YAML.search(value) is None
     if isinstance(value, float):
         return not value.is_integer()
     if isinstance(value, int):
@@ -90,7 +93,8 @@ def stays(value: Json) -> bool:
     if isinstance(value, list):
         return all(stays(item) for item in value)
     if isinstance(value, dict):
-        return list(value) == sorted(value) and all(stays(item) for item in value.values())
+        items = [*value, *value.values()]
+        return list(value) == sorted(value) and all(stays(item) for item in items)
     return True
 
 
@@ -106,6 +110,11 @@ def dump(value: Json) -> bytes:
         value, ensure_ascii=False, separators=(",", ":")
     )  # fmt: skip
     return text.encode("utf-8", "surrogatepass")
+
+
+def escaped(value: Json) -> str:
+    """The same JSON of an array or object, with escapes for what YAML can't hold as it is."""
+    return NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", dump(value).decode())
 
 
 def stored_size(value: Json) -> int:

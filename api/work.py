@@ -66,7 +66,7 @@ def read(value: Json, kind: str, field: str, *, limit: int = 256 * 1024, depth: 
     items = work.tasks or work.playbook
     if items is None or all(_stays(item) for item in items):
         return work
-    return Work(text=freeform.dump(items).decode())
+    return Work(text=freeform.escaped(items))
 
 
 def _stays(item: Json) -> bool:

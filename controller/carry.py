@@ -21,6 +21,7 @@ from crds.client import EVENTS, JOBS, PODS, SECRETS, TASKS, Client
 from crds.conditions import Reason
 from crds.model import AnsibleTask
 from crds.objectstore import Uploads
+from crds.records import printable
 from crds.tasks import TaskStore
 
 log = logging.getLogger(__name__)
@@ -244,7 +245,7 @@ class Carrier:
                 "apiVersion": names.API_VERSION, "kind": names.KIND,
                 "name": meta.name, "namespace": self._namespace, "uid": meta.uid,
             },
-            "reason": reason, "message": message[:_EVENT_MESSAGE],
+            "reason": reason, "message": printable(message[:_EVENT_MESSAGE]),
             "type": "Warning" if warning else "Normal",
             "firstTimestamp": now, "lastTimestamp": now, "count": 1,
             "source": {"component": "octans-controller"},

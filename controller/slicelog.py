@@ -13,7 +13,7 @@ from controller.results import HostBook
 from controller.unarchived import Unarchived
 from crds import archive, frames
 from crds.frames import Frame, Kind
-from crds.records import RunStatus, Summary
+from crds.records import RunStatus, Summary, printable
 
 TAIL: Final = 16 * 1024
 """Bytes of Ansible's output kept for status."""
@@ -223,7 +223,7 @@ class SliceLog:
         self._lost = True
 
     def _show(self, text: str) -> None:
-        for line in text.splitlines(keepends=False):
+        for line in printable(text).splitlines(keepends=False):
             self._tail.append(line + "\n")
             self._tail_size += len(line.encode("utf-8", "replace")) + 1
         while self._tail_size > TAIL and len(self._tail) > 1:

@@ -21,6 +21,7 @@ from crds.model import (
     Status,
     pack_outcomes,
 )
+from crds.records import printable
 
 HOSTS: Final = 500
 """Hosts listed at most."""
@@ -109,7 +110,7 @@ def _conditions(
         same = before is not None and before.status == state
         found.append(
             Condition(
-                type=kind, status=state, reason=verdict.reason, message=verdict.message,
+                type=kind, status=state, reason=verdict.reason, message=printable(verdict.message),
                 last_transition_time=before.last_transition_time if before and same else now,
                 observed_generation=generation,
             )
@@ -156,13 +157,14 @@ def _hosts(parts: list[SliceView], task: AnsibleTask, states: Hosts) -> tuple[Ho
         result = results.get(name)
         bad = outcome in (Outcome.FAILED, Outcome.UNREACHABLE)
         added = True if name in states.added else None
-        host = HostStatus(name=name, outcome=outcome, added=added)
+        shown = printable(name)  # the work may have added hosts of any name
+        host = HostStatus(name=shown, outcome=outcome, added=added)
         if result is not None:
             host = HostStatus(
-                name=name, outcome=outcome, added=added, ok=result.ok, changed=result.changed,
+                name=shown, outcome=outcome, added=added, ok=result.ok, changed=result.changed,
                 failed=result.failed, unreachable=result.unreachable, skipped=result.skipped,
                 rescued=result.rescued, ignored=result.ignored,
-                message=f"{result.task}: {result.message}"[:512] if bad else None,
+                message=printable(f"{result.task}: {result.message}"[:512]) if bad else None,
             )  # fmt: skip
         room -= len(name) + len(host.message or "") + 150
         if room < 0:

@@ -1,5 +1,6 @@
 """What records tell: one result of one host, and how a run ended."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -138,6 +139,16 @@ class Summary:
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
+
+
+NOT_IN_YAML: Final = re.compile("[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+"""Characters that JSON may hold as they are and YAML may not (YAML 1.2, 5.1): for one of them in
+one object `kubectl get -o yaml` refuses a whole list."""
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for each character that YAML can't hold."""
+    return NOT_IN_YAML.sub("\ufffd", text)
 
 
 NAMED: Final = 20

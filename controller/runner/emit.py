@@ -10,7 +10,7 @@ from controller.runner import summary
 from controller.runner.overflow import Stream
 from crds import frames
 from crds.frames import Digest, Kind
-from crds.records import Summary
+from crds.records import Summary, printable
 
 LINE_COST: Final = 48
 """Bytes that a container runtime adds to a line on disk (time, stream, tag)."""
@@ -112,7 +112,7 @@ class Emitter:
         """Replace the termination message."""
         told = self._filled(now, TERMINATION_LIMIT, ascii_only=False)
         text = json.dumps(told.data(), separators=(",", ":"), ensure_ascii=False)
-        body = text.encode("utf-8", "replace")
+        body = printable(text).encode("utf-8", "replace")
         os.pwrite(self._out.termination, body, 0)
         os.ftruncate(self._out.termination, len(body))
 

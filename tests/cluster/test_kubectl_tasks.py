@@ -41,6 +41,28 @@ async def test_create_wait_and_look(kubectl: Kubectl, machines: list[Machine]) -
     assert await machines[0].marks(name) == 1
 
 
+STRANGE = r"printf 'a\177b\302\200c\357\273\277d\357\277\276e\007'; exit 1"
+"""Of what a play prints, what JSON holds as it is and YAML does not."""
+
+
+async def test_objects_can_be_shown_as_yaml_whatever_a_play_prints(
+    kubectl: Kubectl, tasks: Tasks, addresses: list[str]
+) -> None:
+    """For one such character `kubectl get -o yaml` refuses the whole list."""
+    name = unique("strange")
+    added = {"add_host": {"name": "{{ said.stdout }}"}}
+    said = {"raw": STRANGE, "register": "said"}
+    work = [said | {"ignore_errors": True}, added, said]
+    body = manifest(name, addresses[:1], tasks=work, verbosity=1)
+    await kubectl("create", "-f", "-", stdin=body)
+    task = await tasks.ended(name)
+    assert task.status.log is not None
+    assert "\N{REPLACEMENT CHARACTER}" in task.status.log.tail
+    assert "\N{REPLACEMENT CHARACTER}" in task.status.message
+    shown = await kubectl("get", "ansibletasks,pods,jobs,configmaps,events", "-o", "yaml")
+    assert f"name: {name}" in shown
+
+
 async def test_wait_ends_for_a_bad_run_too(kubectl: Kubectl, addresses: list[str]) -> None:
     name = unique("bad")
     await kubectl("create", "-f", "-", stdin=manifest(name, addresses[:1], tasks=[{"fail": {}}]))

@@ -22,7 +22,7 @@ PARTS: Final = 4
 """Tests over which the points of a scenario are spread."""
 SECONDS: Final = {
     "one slice": 60, "two slices": 75, "a stop": 40, "a deletion": 40, "a name conflict": 35,
-    "a handover": 90, "an expiry": 65,
+    "a handover": 80, "an expiry": 65,
 }  # fmt: skip
 """What each of them takes."""
 
@@ -50,7 +50,7 @@ SCENARIOS = {
     "a stop": Scenario(_stop, sleep=60, ends="Stopped"),
     "a deletion": Scenario(_delete, sleep=60, ends=""),
     "a name conflict": Scenario(rival=True, ends="Failed"),
-    "a handover": Scenario(_hand_over, sleep=8),
+    "a handover": Scenario(_hand_over, sleep=6),
     "an expiry": Scenario(spec={"ttlSecondsAfterFinished": 0}, ends=""),
 }
 

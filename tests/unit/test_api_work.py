@@ -64,6 +64,8 @@ TEXTS: dict[str, tuple[Any, str]] = {
         {"hosts": "all", "tasks": [{"action": {"module": "debug", "args": {"msg": 2.0}}}]},
         '[{"hosts":"all","tasks":[{"debug":{"msg":2.0}}]}]',
     ),
+    "what YAML can't hold is escaped": (
+        [{"raw": "a\x7f\x85\x9f\ufeffb\xa0"}], '[{"raw":"a\\u007f\x85\\u009f\\ufeffb\xa0"}]'),
 }  # fmt: skip
 
 HISTORIC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

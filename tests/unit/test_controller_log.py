@@ -308,6 +308,11 @@ def test_the_archive_is_read_behind_its_gaps(first: int, gaps: dict[int, int], f
     assert archive.behind(first, gaps) == found
 
 
+def test_the_tail_can_be_shown_as_yaml() -> None:
+    lines, _ = log_of(["a\x7fb\x80c\ufeffd\x07e"])
+    assert read(lines).view().tail.endswith("a\ufffdb\ufffdc\ufffdd\x07e\n")
+
+
 def test_the_tail_is_bounded() -> None:
     lines, _ = log_of([f"{number} " + "x" * 100 for number in range(1000)])
     tail = read(lines).view().tail
