@@ -86,11 +86,15 @@ async def test_200_mb_in_an_object_store(
     """Neither program ever has the log in its memory."""
     results = 15_500
     before = {each: each.most_memory for each in (api, controller)}
-    trial = await trials.begin("store", much(results), verbosity=1, timeoutSeconds=900)
+    label = unique("correlated")
+    trial = await trials.begin(
+        "store", much(results), verbosity=1, timeoutSeconds=900, correlationId=label
+    )
     task = await trial.ends(Told("Succeeded", "Completed", "ok", "whole"), seconds=900)
     await overflow_is_whole(store, task, results)
     seen = await octans.check(trial.name)
     assert '"task": "last"' in seen["log"], "the newest results are told"
+    assert len(await octans.getlog(label)) == len(much(results))
     grown = {each.module: (each.most_memory - most) / 1e6 for each, most in before.items()}
     print(f"MB of memory that it took: {grown}")
     assert max(grown.values()) < 100
