@@ -67,12 +67,14 @@ images: ## Build the images; their names are printed
 
 .PHONY: bench
 bench: $(SYNCED) ## Measure what this installation adds to a bare Job (takes the demo's cluster)
-	@eval "$$(demo/env)"
+	@env=$$(demo/env)
+	eval "$$env"
 	$(BIN)/python -m bench
 
 .PHONY: bench-front
 bench-front: $(SYNCED) ## Measure the HTTP front alone: rates, latencies, many stored tasks
-	@eval "$$(demo/env)"
+	@env=$$(demo/env)
+	eval "$$env"
 	$(BIN)/python -m bench.front
 
 .PHONY: burst

@@ -91,7 +91,9 @@ def view(task: AnsibleTask, number: int, found: Newest) -> TaskView:
         reason=task.status.reason,
         message=task.status.message,
         queue_position=task.status.queue_position,
-        log_complete=bool(task.status.log and task.status.log.complete) and not found.unread,
+        # What never ran has no log that anything could be missing of.
+        log_complete=(task.status.log.complete if task.status.log else task.finished)
+        and not found.unread,
         log_unread=found.unread,
     )
 

@@ -29,6 +29,8 @@ _HOSTS_BYTES: Final = 64 * 1024
 _TAIL: Final = 16 * 1024
 _MISSING: Final = 100
 _WHY: Final = 1024
+_UNREACHABLE: Final = 4
+"""Ansible's exit code where hosts were unreachable."""
 _ORDER: Final = {
     Outcome.UNFINISHED: 0, Outcome.FAILED: 1, Outcome.UNREACHABLE: 2,
     Outcome.RUNNING: 3, Outcome.WAITING: 4, Outcome.LEFT_OUT: 5, Outcome.OK: 6,
@@ -128,12 +130,19 @@ def _slice(claim: SliceStatus, parts: list[SliceView], ends: Mapping[int, End]) 
     return claim.model_copy(
         update={
             "phase": phase,
-            "reason": end.reason.value if end else claim.reason,
+            "reason": _slice_reason(end).value if end else claim.reason,
             "rc": end.rc if end else None,
             "last_sequence": part.log.archived,
             "log_complete": part.log.kept,
         }
     )
+
+
+def _slice_reason(end: End) -> Reason:
+    """Ansible's exit code 4 says that machines were unreachable and none failed otherwise."""
+    if end.reason is not Reason.COMPLETED or end.rc == 0:
+        return end.reason
+    return Reason.HOSTS_UNREACHABLE if end.rc == _UNREACHABLE else Reason.HOSTS_FAILED
 
 
 def _slice_phase(end: End) -> Phase:

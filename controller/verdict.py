@@ -64,7 +64,7 @@ def ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) ->
     """The verdict over a task whose slices have all ended."""
     found = _ended(parts, task, ends)
     if warning := slicing.warning(task.spec):
-        text = f"{found.message[: _MESSAGE - len(warning) - 1]} {warning}"
+        text = _followed(found.message[: _MESSAGE - len(warning) - 2], warning)
         return replace(found, message=text)
     return found
 
@@ -88,11 +88,11 @@ def _ended(parts: list[SliceView], task: AnsibleTask, ends: Mapping[int, End]) -
         return Verdict(Phase.STOPPED, Reason.STOPPED, stopped.message + flying)
     phase = Phase.PARTLY_SUCCEEDED if found[Outcome.OK] else Phase.FAILED
     if bad:
-        text = _sentence(bad[0].reason, bad[0].message) + _guessed(parts, ends)
+        text = _followed(_sentence(bad[0].reason, bad[0].message), _guessed(parts, ends))
         return Verdict(phase, bad[0].reason, text[:_MESSAGE])
     unreached = found[Outcome.UNREACHABLE] and not found[Outcome.FAILED]
     reason = Reason.HOSTS_UNREACHABLE if unreached else Reason.HOSTS_FAILED
-    text = _failures(parts, task, hosts) + _guessed(parts, ends)
+    text = _followed(_failures(parts, task, hosts), _guessed(parts, ends))
     return Verdict(phase, reason, text[:_MESSAGE])
 
 
@@ -106,10 +106,15 @@ def _well(left_out: int, notes: list[str]) -> str:
 
 
 def _sentence(reason: Reason, message: str = "") -> str:
-    said = message.strip()
-    if said and said[-1] not in ".!?":
+    return _followed(message, ADVICE[reason])[:_MESSAGE]
+
+
+def _followed(said: str, more: str) -> str:
+    """A sentence, and another one behind it if there is one."""
+    said = said.strip()
+    if more and said and said[-1] not in ".!?":
         said += "."
-    return f"{said} {ADVICE[reason]}".strip()[:_MESSAGE]
+    return f"{said} {more}".strip()
 
 
 def _guessed(parts: list[SliceView], ends: Mapping[int, End]) -> str:
@@ -119,7 +124,7 @@ def _guessed(parts: list[SliceView], ends: Mapping[int, End]) -> str:
         refused = end.never_ran or end.reason in (Reason.PLAYBOOK_INVALID, Reason.SECRET_INVALID)
         known = part.log.book.told is not None or (end.summary is not None and end.summary.well)
         if not known and not refused:
-            return " How its hosts ended is not known for sure: the runner's last word is missing."
+            return "How its hosts ended is not known for sure: the runner's last word is missing."
     return ""
 
 

@@ -42,6 +42,6 @@ def faults(error: ValidationError | SettingsError, prefix: str) -> list[str]:
     for fault in error.errors(include_input=False, include_url=False):
         # NB: what has a bracket is no name but a type, in pydantic's words.
         named = [str(part) for part in fault["loc"] if "[" not in str(part)]
-        name = prefix + "_".join(named).upper()
-        found.append(f"octans: {name}: {fault['msg']}.")
+        name = f"{prefix}{'_'.join(named).upper()}: " if named else ""
+        found.append(f"octans: {name}{fault['msg'].removeprefix('Value error, ')}.")
     return found

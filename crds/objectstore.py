@@ -94,7 +94,9 @@ class StoreSettings(BaseSettings):
             try:
                 _connect(self.archive_url, self.archive_options)
             except OSError as error:
-                raise ValueError(f"{self.archive_url} can't be made") from error
+                why = (error.strerror or "no such volume").lower()
+                text = f"OCTANS_ARCHIVE_URL: {self.archive_url} can't be used: {why}"
+                raise ValueError(text) from error
         return self
 
 

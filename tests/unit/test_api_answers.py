@@ -60,7 +60,7 @@ def seen(stored: AnsibleTask, found: list[Result] | None = None) -> view.TaskVie
 
 STOPPED_TASK = task(Phase.STOPPED, [Outcome.UNFINISHED], ("123.207.136.186",))
 EXTRAS = {
-    "phase": "Stopped", "reason": "", "message": "", "queue_position": None, "log_complete": False,
+    "phase": "Stopped", "reason": "", "message": "", "queue_position": None, "log_complete": True,
 }  # fmt: skip
 
 
