@@ -247,8 +247,8 @@ async def _wait(call: Call, task: AnsibleTask) -> AnsibleTask:
             break
         try:
             task = await call.front.tasks.get(task.metadata.name, cached=True) or task
-        except errors.Unavailable:
-            continue  # the task goes on meanwhile
+        except errors.ClusterError:
+            continue  # the task goes on meanwhile, whatever keeps us from seeing it
     return task
 
 

@@ -179,5 +179,7 @@ def of_cluster_error(error: errors.ClusterError) -> Problem | None:
     ours or of the installation, to be answered as an internal error."""
     if isinstance(error, errors.OverQuota):
         return NoRoom()
-    # A conflict is a quota's: its own bookkeeping collides where much is made at once.
-    return Away() if isinstance(error, errors.Unavailable | errors.Conflict) else None
+    # A conflict is a quota's: its own bookkeeping collides where much is made at once. Credentials
+    # are refused when our own pod is being removed; another one answers then.
+    passing = errors.Unavailable | errors.Conflict | errors.Unauthorized
+    return Away() if isinstance(error, passing) else None

@@ -50,7 +50,7 @@ def run(seen: Observed, now: datetime) -> Plan:
         claim = part.claim
         if claim is None and part.index not in ends and (pod := _candidate(part)) is not None:
             # Claimed in status first; only then, and only if that was written, its gate is opened.
-            claim = SliceStatus(index=part.index, pod=pod.name, pod_uid=pod.uid)
+            claim = _claim(part.index, pod)
             after += [Ungate(pod)] if pod.gated else []
         if claim is None:
             continue
@@ -108,7 +108,9 @@ def _ends(seen: Observed, parts: list[SliceView], lost: Reason | None, now: date
     refused = obstacles.refused(seen, now) if missing else None
     for part in parts:
         end = reasons.end_of(seen, part)
-        shut = part.claim is None or (part.pod is not None and part.pod.gated)
+        shut = (part.claim is None and _opened(part) is None) or (
+            part.pod is not None and part.pod.gated
+        )
         if end is not None:
             found[part.index] = end
         elif lost is not None and shut:
@@ -134,6 +136,16 @@ def _candidate(part: SliceView) -> PodView | None:
     pods = [pod for pod in part.others if not pod.deleting]
     pods.sort(key=lambda pod: (pod.gated, str(pod.created or ""), pod.name))
     return pods[0] if pods else None
+
+
+def _opened(part: SliceView) -> PodView | None:
+    """A pod of an unclaimed slice whose gate is open: by hand, or the claim was taken away."""
+    pod = _candidate(part) if part.claim is None else None
+    return pod if pod is not None and not pod.gated else None
+
+
+def _claim(index: int, pod: PodView) -> SliceStatus:
+    return SliceStatus(index=index, pod=pod.name, pod_uid=pod.uid)
 
 
 def _strangers(part: SliceView) -> list[Step]:
@@ -173,12 +185,17 @@ def _reading(parts: list[SliceView]) -> list[Step]:
 def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
     """End it as fast as its pods allow, keeping pods and logs of what has begun."""
     parts = seen.slices()
-    claims = tuple(part.claim for part in parts if part.claim is not None)
+    claims: list[SliceStatus] = []
     late = now - since > timedelta(seconds=seen.limits.grace + _UNCONFIRMED)
     ends: Ends = {}
     before: list[Step] = []
     for part in parts:
-        pod = part.pod
+        pod, opened = part.pod, _opened(part)
+        if opened is not None:
+            claims.append(_claim(part.index, opened))
+            continue  # it may have begun, and is ended as any other
+        if part.claim is not None:
+            claims.append(part.claim)
         before += _strangers(part)
         if (end := reasons.end_of(seen, part)) is not None:
             ends[part.index] = end
@@ -194,9 +211,9 @@ def stop(seen: Observed, since: datetime, now: datetime) -> Plan:
             before.append(Terminate(pod))
     before += _reading(parts)
     if len(ends) == len(parts) and not _archiving(parts):
-        last = finish(seen, claims, ends, now)
+        last = finish(seen, tuple(claims), ends, now)
         return last.merge(before=(*before, *last.before))
-    plan = progress(seen, claims, ends, now)
+    plan = progress(seen, tuple(claims), ends, now)
     return plan.merge(before=tuple(before), again=min(plan.again or LOOK_AGAIN, LOOK_AGAIN))
 
 

@@ -86,7 +86,7 @@ def _history(task: AnsibleTask) -> str:
     uid = before.uid if before else ""
     text = f"It was begun before, as another object (uid {uid}), and is not run a second time."
     if provenance.own(uid, task.metadata.uid):
-        text = "It had ended; then the status of another object was put over its own."
+        text = "It had ended, and has no status of its own any more."
     if task.copied is not None and task.copied.phase.terminal:
         text += f" The copied status said {task.copied.phase.value} ({task.copied.reason})."
     return text

@@ -267,11 +267,12 @@ class Observed:
         return [self._slice(index, claims.get(index)) for index in range(count)]
 
     def _slice(self, index: int, claim: SliceStatus | None) -> SliceView:
-        pods = [pod for pod in self.pods if pod.index == index]
         uid = claim.pod_uid if claim else None
+        claimed = {part.pod_uid for part in self.task.status.slices}
         log = self.logs.get(index) or LogView(HostBook())
-        mine = next((pod for pod in pods if pod.uid == uid), None)
-        others = tuple(pod for pod in pods if pod.uid != uid)
+        # Whatever index somebody may have written on it since.
+        mine = next((pod for pod in self.pods if pod.uid == uid), None)
+        others = tuple(pod for pod in self.pods if pod.index == index and pod.uid not in claimed)
         return SliceView(index, claim, mine, others, log)
 
 

@@ -11,7 +11,7 @@ from controller import obstacles
 from controller import plan as plans
 from controller.capacity import Lack
 from controller.decide import PENDING, decide
-from controller.observed import LogView, Observed, PodView, Terminated, Turn
+from controller.observed import JobView, LogView, Observed, PodView, Terminated, Turn
 from controller.plan import Plan
 from controller.results import HostBook
 from crds import errors, names, provenance
@@ -504,6 +504,26 @@ STOPS = {
         seen(claimed(cancel=True), stop_since=NOW, last_seen=last(pod(deleting=True))),
         "Whether it had begun is not known: it may have run."),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("found", [started(), over(), pod()], ids=["runs", "ended", "to start"])
+@pytest.mark.parametrize("job", [s.job(), s.job(deleting=True)], ids=["stop", "Job deleted"])
+def test_an_open_pod_without_a_claim_is_claimed_before_it_is_said_what_it_did(
+    found: PodView, job: JobView
+) -> None:
+    """Somebody opened its gate, or took the claim out of the status."""
+    stopping = {} if job.deleting else {"stop_since": ago(1)}
+    plan = decide(seen(task(cancel=True), found, job=job, **stopping), NOW)
+    assert steps(plan) == []
+    assert plan.status is not None
+    assert [claim.pod_uid for claim in plan.status.slices] == ["p0"]
+    assert not plan.status.phase.terminal
+
+
+def test_a_claimed_pod_is_its_slices_whatever_index_is_written_on_it() -> None:
+    what = claimed(claim(0), claim(1, "p1"), hosts=["a", "b"], slices=2)
+    plan = decide(seen(what, started(index=1), started(uid="p1", index=1)), NOW)
+    assert steps(plan) == ["Follow", "Follow"]
 
 
 def test_an_end_waits_until_a_watch_has_shown_the_last_of_a_pod() -> None:
