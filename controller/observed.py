@@ -1,6 +1,6 @@
 """What one pass over a task sees: frozen values, read from Kubernetes' JSON without judgement."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -85,9 +85,14 @@ class PodView:
         return self.scheduled is not None and not self.over
 
     @property
+    def deleted(self) -> bool:
+        """Whether somebody has deleted it; its object may be there still."""
+        return self.deleting or self.gone
+
+    @property
     def nowhere(self) -> bool:
         """Whether it was deleted before it had a node; the API server gives it none any more."""
-        return (self.deleting or self.gone) and not (self.over or self.scheduled or self.started)
+        return self.deleted and not (self.over or self.scheduled or self.started)
 
     @property
     def unborn(self) -> bool:
@@ -264,11 +269,13 @@ class Observed:
         """A view for each of the Job's indexes."""
         count = self.task.spec.slice_count
         claims = {claim.index: claim for claim in self.task.status.slices}
-        return [self._slice(index, claims.get(index)) for index in range(count)]
+        claimed = {claim.pod_uid for claim in claims.values()}
+        return [self._slice(index, claims.get(index), claimed) for index in range(count)]
 
-    def _slice(self, index: int, claim: SliceStatus | None) -> SliceView:
+    def _slice(
+        self, index: int, claim: SliceStatus | None, claimed: Collection[str | None]
+    ) -> SliceView:
         uid = claim.pod_uid if claim else None
-        claimed = {part.pod_uid for part in self.task.status.slices}
         log = self.logs.get(index) or LogView(HostBook())
         # Whatever index somebody may have written on it since.
         mine = next((pod for pod in self.pods if pod.uid == uid), None)

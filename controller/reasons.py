@@ -121,7 +121,7 @@ def _stopped(seen: Observed, summary: Summary, pod: PodView | None) -> End:
     reason, text = _lost(seen.job, pod), ""
     if reason is Reason.EVICTED and pod is not None and pod.message:
         text = f"{pod.message.strip().rstrip('.')}."
-    if reason is Reason.POD_DELETED and pod is not None and not (pod.deleting or pod.gone):
+    if reason is Reason.POD_DELETED and pod is not None and not pod.deleted:
         if pod.reason == "DeadlineExceeded":
             reason = Reason.TIMED_OUT
         else:
@@ -147,15 +147,11 @@ def _lost(job: JobView | None, pod: PodView | None) -> Reason:
     if pod is not None and pod.reason == "Evicted":
         return Reason.EVICTED
     if pod is not None and pod.disruption:
-        return _disrupted(pod.disruption)
+        # NB: a drain and a preemption both end the pod through the eviction API's condition.
+        return Reason.NODE_LOST if pod.disruption in NODE_IS_GONE else Reason.EVICTED
     if job is None or job.deleting:
         return Reason.JOB_DELETED
     return Reason.JOB_SUSPENDED if job.suspended else Reason.POD_DELETED
-
-
-def _disrupted(reason: str) -> Reason:
-    # NB: a drain and a preemption both end the pod through the eviction API's condition.
-    return Reason.NODE_LOST if reason in NODE_IS_GONE else Reason.EVICTED
 
 
 def _gone(seen: Observed, log: LogView, pod: PodView | None) -> End:
@@ -193,7 +189,7 @@ def _by_pod(seen: Observed, pod: PodView, log: LogView) -> End:
         return End(_lost(seen.job, pod), pod.message, ended.exit_code, summary)
     if pod.reason == "DeadlineExceeded":
         return End(Reason.TIMED_OUT, "", ended.exit_code, summary)
-    if seen.job is None or seen.job.deleting or seen.job.suspended or pod.deleting or pod.gone:
+    if seen.job is None or seen.job.deleting or seen.job.suspended or pod.deleted:
         return End(_lost(seen.job, pod), _ran(log), ended.exit_code, summary)
     if pod.reason == "NodeLost" or ended.reason == "ContainerStatusUnknown":
         return End(Reason.NODE_LOST, _ran(log), ended.exit_code, summary)
@@ -206,7 +202,7 @@ def _never_started(seen: Observed, pod: PodView) -> End:
         return End(Reason.STOPPED, "It never ran.", never_ran=True)
     if pod.reason == "Evicted" or pod.disruption:
         return End(_lost(seen.job, pod), pod.message, never_ran=True)
-    if pod.deleting or pod.gone:
+    if pod.deleted:
         return End(_lost(seen.job, pod), "It never ran.", never_ran=True)
     said = " ".join(filter(None, (pod.init, pod.message or pod.reason)))
     text = said or "The pod ended before its container started."

@@ -86,16 +86,13 @@ class Reconciler:
         begun = found.job is not None or task.status.job_name is not None
         if not task.finished:
             self._line_up(task, active=begun)
-        claimed = {part.pod_uid for part in task.status.slices}
-        there = {pod.uid for pod in found.pods}
+        there = {pod.uid: pod for pod in found.pods}
         for part in task.status.slices:
-            if part.pod_uid and part.pod_uid not in there and not task.finished:
+            pod = there.get(part.pod_uid or "")
+            if pod is not None:
+                session.pod_there(part.index, pod, now)
+            elif part.pod_uid and not task.finished:
                 session.pod_missing(part.index, part.pod_uid)
-        for uid in there:
-            session.pod_there(uid)
-        for pod in found.pods:
-            if pod.uid in claimed and not pod.gated:
-                session.opened.setdefault(pod.index, now)
         seen = Observed(
             task=task,
             turn=Turn(admitted=False),

@@ -107,11 +107,14 @@ class Session:
         if index in self.followers:
             self.followers[index].pod_gone()
 
-    def pod_there(self, uid: str) -> None:
-        """A pod is there, whatever was said: a watch also calls gone what lost its labels."""
-        self.missing.pop(uid, None)
-        if uid in self.last_seen and self.last_seen[uid].gone:
-            del self.last_seen[uid]
+    def pod_there(self, index: int, pod: PodView, now: datetime) -> None:
+        """The pod that a slice has claimed is there, whatever was said: a watch also calls gone
+        what lost its labels."""
+        self.missing.pop(pod.uid, None)
+        if pod.uid in self.last_seen and self.last_seen[pod.uid].gone:
+            del self.last_seen[pod.uid]
+        if not pod.gated:
+            self.opened.setdefault(index, now)
 
     def last_words(self) -> Mapping[str, PodView]:
         """Missing pods as they were last seen, by uid."""

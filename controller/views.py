@@ -72,7 +72,7 @@ def pod_view(pod: Object) -> PodView:
         unschedulable=scheduled.get("message") or "no node fits"
         if scheduled.get("reason") == "Unschedulable"
         else "",
-        disruption=disruption(status),
+        disruption=_disruption(status),
         waiting=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         init=_init(spec, status),
@@ -83,7 +83,7 @@ def pod_view(pod: Object) -> PodView:
     )
 
 
-def disruption(status: Mapping[str, Any]) -> str:
+def _disruption(status: Object) -> str:
     """Reason of a pod's condition DisruptionTarget; empty: it has none."""
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget":

@@ -30,9 +30,11 @@ class ByTime:
             yield
         finally:
             task.cancel()
+            await asyncio.wait([task])
 
     def told(self, total: int) -> str:
         """What a program that trusts this reader would have lost and had twice."""
+        assert self.seen, "it read something"
         lost = total - len(self.seen)
         twice = sum(count - 1 for count in self.seen.values())
         return f"by time: {lost} of {total} frames lost, {twice} read again, 0 declared"

@@ -100,12 +100,14 @@ async def test_replicas_are_on_different_nodes(
         tasks_namespace=f"{given.name}-spread-tasks", folder=tmp_path,
     )  # fmt: skip
     assert installation.release, "its CRD is used"
-    await spread.install(spread.values(replicas=2, crds=False))
-    found = await spread.kubectl.within(spread.namespace).json("get", "pods")
+    try:
+        await spread.install(spread.values(replicas=2, crds=False))
+        found = await spread.kubectl.within(spread.namespace).json("get", "pods")
+    finally:
+        await spread.remove()
     nodes = defaultdict(set)
     for pod in found["items"]:
         nodes[pod["metadata"]["labels"]["app.kubernetes.io/component"]].add(pod["spec"]["nodeName"])
-    await spread.remove()
     assert {part: len(names) for part, names in nodes.items()} == {"api": 2, "controller": 2}
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.observed import JobView, LogView, Observed, PodView, Terminated, Turn
+from controller.plan import Plan
 from controller.results import HostBook
 from crds import names, provenance
 from crds.conditions import Phase, Reason
@@ -125,3 +126,17 @@ def seen(what: AnsibleTask, *pods: PodView, **changes: Any) -> Observed:
 TERMINAL = {"phase": Phase.SUCCEEDED.value, "observedGeneration": 1, "conditions": [
     {"type": "Succeeded", "status": "True", "reason": Reason.COMPLETED.value, "message": "",
      "lastTransitionTime": "2026-01-02T03:04:00Z", "observedGeneration": 1}]}  # fmt: skip
+
+
+QUEUED = Turn(False, 3, Reason.QUEUED, "It waits for a free place, as number 3.")
+
+
+def steps(plan: Plan) -> list[str]:
+    """The names of a plan's steps, in order."""
+    return [type(step).__name__ for step in (*plan.before, *plan.after)]
+
+
+def returned(**spec: Any) -> AnsibleTask:
+    """A task that carries what was noted of another object of its name and work."""
+    other = task(meta={"uid": "other"}, **spec)
+    return task(meta={"annotations": provenance.note_begun(other)}, **spec)
